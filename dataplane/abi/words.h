@@ -30,6 +30,8 @@ typedef __u64 sekisho_u64;
 #define SEKISHO_WORDS_MAGIC 0x31534452574b4553ull /* "SEKWRDS1" */
 #define SEKISHO_WORD_OPEN 0x4e45504fu             /* "OPEN" */
 #define SEKISHO_WORD_CUT 0x21545543u              /* "CUT!" */
+/* Cut, and the workers end the link's TCP connections with RST both ways. Who does not know it reads cut. */
+#define SEKISHO_WORD_CUT_RESET 0x52545543u /* "CUTR" */
 
 /* kind of a quarantine slot */
 #define SEKISHO_QUARANTINE_EMPTY 0u
