@@ -32,7 +32,7 @@ enum class Section : std::uint32_t {
   bounds6,         // Address6
   bounds_service,  // uint32_t
   children,        // uint32_t node indices
-  leaf_rules,      // uint32_t rule indices, ascending in each leaf
+  leaf_rules,      // uint32_t, kLeafRule and flags; rule indices ascend in each leaf
   settings,        // Settings, one
   count
 };
@@ -201,5 +201,13 @@ struct PairRecord {
   std::uint32_t tree4[kTreesPerPair];
   std::uint32_t tree6[kTreesPerPair];
 };
+
+// An entry of leaf_rules: the rule's index, and what the way to this leaf has not settled and must be looked
+// up in the rule. Pairs of zones that no wire joins have no trees.
+inline constexpr std::uint32_t kLeafRule = 0x00ffffffu;
+inline constexpr std::uint32_t kLeafCheckSource = 1u << 24;
+inline constexpr std::uint32_t kLeafCheckDestination = 1u << 25;
+inline constexpr std::uint32_t kLeafCheckService = 1u << 26;
+static_assert(SEKISHO_MAX_RULES <= kLeafRule);
 
 }  // namespace sekisho::abi

@@ -1,0 +1,29 @@
+// Model → snapshot (abi/snapshot.h).
+//
+// Thread: pure; runs in the compiler's own process. Memory and time are bounded by the model's size: see
+// classifier.h. Throws only std::bad_alloc.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "control/model/model.h"
+
+namespace sekisho::control {
+
+struct CompileResult {
+  std::vector<std::uint8_t> bytes;  // empty when a diagnostic is an error
+  std::vector<Diagnostic> diagnostics;
+  bool ok() const { return !bytes.empty(); }
+};
+
+// `generation` > 0. Errors: something exceeds a bound of abi/limits.h, an index names nothing, a rule can
+// never match (shadowed by an earlier one, or between zones that no wire joins). config_hash is
+// hash_config(model.text).
+CompileResult compile(const Model& model, std::uint64_t generation);
+
+// BLAKE2b-256.
+std::array<std::uint8_t, 32> hash_config(const std::string& text);
+
+}  // namespace sekisho::control
