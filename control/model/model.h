@@ -76,6 +76,12 @@ struct Link {
 struct Schedule {
   std::string name;
   std::array<std::uint64_t, 158> minute{};  // as abi::ScheduleRecord
+  Position at;
+};
+struct VendorAccess {
+  std::string name, description;
+  std::uint32_t longest_s = 8 * 3600;  // no ticket may hold it open longer
+  Position at;
 };
 struct Rule {
   std::string name;
@@ -103,6 +109,7 @@ struct Model {
   std::map<std::string, std::vector<Service>> services;
   std::vector<Schedule> schedules;
   std::vector<std::string> accesses;
+  std::vector<VendorAccess> access_details;  // same indices as accesses
   std::vector<Rule> rules;
   std::string text;  // of the file, as read (hashed into the snapshot, kept by the store)
 };
