@@ -1,0 +1,56 @@
+// Stores into the words in the order that abi/words.h asks for: the words, then generation + 1 with release.
+// No allocation, no system call, no exception: this is what runs between a command and its word.
+// REQUIRES for every call: the words lock (FileLock on WordsPlace::lock). A cut alone may go on without it:
+// it is single stores towards closed, and the generation is an atomic add.
+#pragma once
+
+#include <cstdint>
+
+#include "control/link/link_set.h"
+#include "control/link/quarantine_key.h"
+#include "dataplane/abi/words.h"
+
+namespace sekisho::control {
+
+enum class QuarantineResult : std::uint8_t {
+  added,
+  renewed,  // was there; the end was set anew
+  full,     // every slot within SEKISHO_QUARANTINE_PROBES of its home is taken: refused
+  bad_key,  // unknown kind
+  removed,
+  not_there
+};
+
+class WordsWriter {
+ public:
+  explicit WordsWriter(sekisho_words* words) : w_(words) {}
+
+  // Fills magic, version and size, last of all, with release. For a zeroed words value.
+  void stamp() noexcept;
+  bool stamped() const noexcept;
+
+  // Each returns the new generation.
+  std::uint64_t cut(const LinkSet& links) noexcept;
+  std::uint64_t open(const LinkSet& links) noexcept;
+  std::uint64_t set_link(LinkIndex link, bool is_open) noexcept;
+  // deadline: CLOCK_MONOTONIC ns; ignored when closing. False: index out of range.
+  bool set_access(std::uint32_t index, bool is_open, std::uint64_t deadline_ns) noexcept;
+
+  QuarantineResult quarantine(const QuarantineKey& key, std::uint64_t until_mono_ns) noexcept;
+  QuarantineResult release(const QuarantineKey& key) noexcept;
+  // Frees the slots whose time is over; returns how many.
+  unsigned expire(std::uint64_t now_mono_ns) noexcept;
+
+  std::uint64_t generation() const noexcept;
+  // Everything that is not exactly `open`.
+  LinkSet read_cut() const noexcept;
+  // Only what says CUT! (for words that were never stamped, where zero says nothing).
+  LinkSet read_said_cut() const noexcept;
+
+ private:
+  std::uint64_t publish() noexcept;
+  void publish_quarantine() noexcept;
+  sekisho_words* w_;
+};
+
+}  // namespace sekisho::control
