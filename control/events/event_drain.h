@@ -1,0 +1,82 @@
+// Drains the dataplane's event rings: log, recent events, top talkers, learn record.
+//
+//   EventDrain drain({.log = {.directory = "/var/log/sekisho"}, .learn_path =
+//   "/var/lib/sekisho/learn.json"}); drain.set_names(names);             // at start and after each applied
+//   snapshot drain.attach(session.attachment()); // after each hello that made workers
+//
+// One thread pops, formats and hands lines to the log's writer; idle, it naps for 20 ms. It never waits for
+// the disk. attach, set_names and the readers may be called by any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "control/events/event_log.h"
+#include "control/events/learn.h"
+#include "control/events/names.h"
+#include "control/events/recent.h"
+
+namespace sekisho::control {
+
+class Attachment;
+
+struct EventDrainOptions {
+  EventLogOptions log;
+  std::string learn_path;  // empty: learned only in memory
+  std::size_t recent = 4096;
+  bool utc = false;             // timestamps in UTC instead of local time
+  bool log_flow_start = false;  // also log the start of flows, not only their end
+};
+
+struct EventDrainStatus {
+  std::uint64_t events = 0;         // popped
+  std::uint64_t corrupt_rings = 0;  // rings given up because their indices are impossible
+  std::string learn_error;          // of the last save; empty: fine
+  EventLogStatus log;
+};
+
+class EventDrain {
+ public:
+  explicit EventDrain(EventDrainOptions options);
+  ~EventDrain();  // pops what is there, saves, stops
+
+  void set_names(std::shared_ptr<const Names> names);
+  // The rings of this attachment from now on; what the one before still holds is popped first. Null: none.
+  void attach(std::shared_ptr<const Attachment> attachment);
+
+  const RecentEvents& recent() const { return recent_; }
+  const TopTalkers& talkers() const { return talkers_; }
+  LearnRecorder& learned() { return learned_; }
+  // The names for events of that generation; never null.
+  std::shared_ptr<const Names> names(std::uint64_t generation) const;
+  EventDrainStatus status() const;
+
+ private:
+  struct Rings;
+  void run();
+  std::size_t drain_once();
+  void take(const abi::Event* events, std::size_t count);
+
+  const EventDrainOptions options_;
+  EventLog log_;
+  RecentEvents recent_;
+  TopTalkers talkers_;
+  LearnRecorder learned_;
+  mutable std::mutex mutex_;                         // guards what follows
+  std::vector<std::shared_ptr<const Names>> names_;  // newest last, at most 4
+  std::shared_ptr<const Attachment> next_;
+  bool has_next_ = false;
+  std::string learn_error_;
+  std::atomic<std::uint64_t> events_{0}, corrupt_{0};
+  std::atomic<bool> stop_{false};
+  struct Work;  // the drain thread's own
+  std::unique_ptr<Work> work_;
+  std::thread thread_;
+};
+
+}  // namespace sekisho::control

@@ -1,0 +1,50 @@
+// Names for the numbers in events. Immutable once built; any thread may read. The strings are kept
+// JSON-escaped (without quotes), so that formatting an event copies only.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "control/model/model.h"
+
+namespace sekisho::control {
+
+struct AssetName {
+  Address address;
+  std::string name;
+};
+
+class Names {
+ public:
+  // `generation` is that of the snapshot compiled from `model` (rule numbers are valid for it alone).
+  Names(const Model& model, std::uint64_t generation, const std::vector<AssetName>& assets = {});
+
+  std::uint64_t generation() const { return generation_; }
+  // Escaped names; empty where the number is not known.
+  std::string_view interface(std::uint16_t index) const { return at(interfaces_, index); }
+  std::string_view zone(std::uint8_t index) const { return at(zones_, index); }
+  std::string_view wire(std::uint16_t index) const { return at(wires_, index); }
+  std::string_view link(std::uint16_t index) const { return at(links_, index); }
+  std::string_view rule(std::uint32_t index) const { return at(rules_, index); }        // its name
+  std::string_view rule_at(std::uint32_t index) const { return at(rules_at_, index); }  // "file:line"
+  // `version` 4 or 6, `address` as in abi::Event.
+  std::string_view asset(std::uint8_t version, const std::uint8_t* address) const;
+
+ private:
+  static std::string_view at(const std::vector<std::string>& names, std::size_t index) {
+    return index < names.size() ? std::string_view(names[index]) : std::string_view();
+  }
+  struct AddressHash {
+    std::size_t operator()(const Address& address) const;
+  };
+  std::uint64_t generation_;
+  std::vector<std::string> interfaces_, zones_, wires_, links_, rules_, rules_at_;
+  std::unordered_map<Address, std::string, AddressHash> assets_;
+};
+
+}  // namespace sekisho::control
