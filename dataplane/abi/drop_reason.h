@@ -38,7 +38,7 @@
   X(ipv6_payload_length, "the IPv6 payload length is longer than the frame")                        \
   X(ipv6_extension, "an IPv6 extension header is malformed, repeated or out of order")              \
   X(ipv6_extension_depth, "too many IPv6 extension headers")                                        \
-  X(ipv6_routing_header, "IPv6 routing header type 0 (RFC 5095)")                                   \
+  X(ipv6_routing_header, "an IPv6 source route (type 0, or segments left)")                         \
   X(ipv6_address, "an IPv6 source address that no host may use")                                    \
   X(tcp_truncated, "the TCP header is cut off")                                                     \
   X(tcp_header_length, "the TCP data offset is impossible")                                         \
@@ -76,7 +76,8 @@
   X(tx_no_buffer, "no packet buffer was free")                                                      \
   X(steer_full, "the ring to the flow's worker was full")                                           \
   X(port_down, "the outgoing port is down")                                                         \
-  X(shutdown, "the dataplane was stopping")
+  X(shutdown, "the dataplane was stopping")                                                         \
+  X(nd_malformed, "neighbour discovery or MLD that no host on this line sends (RFC 4861, 3810)")
 
 namespace sekisho::abi {
 

@@ -43,8 +43,9 @@ struct ExtensionChain {
   bool more_fragments = false;        // its M flag
   std::uint16_t fragment_offset = 0;  // bytes
   std::uint32_t fragment_id = 0;
-  std::uint16_t end = 0;         // offset behind the last header read, from the first byte given
-  std::uint16_t next_field = 0;  // offset of the Next Header byte that names the last header's kind
+  std::uint16_t end = 0;  // offset behind the last header read, from the first byte given
+  // Offset of the Next Header byte that names the last header's kind; negative: in the IPv6 header before.
+  std::int32_t next_field = 0;
 };
 // Walks the headers that `protocol` names in `bytes`. `rank` is where in the order of RFC 8200 4.1 the walk
 // starts: kFromHeader behind the IPv6 header, kFromFragment behind a fragment header.
