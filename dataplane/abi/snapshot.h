@@ -51,11 +51,20 @@ struct SnapshotHeader {
   std::uint32_t sections;
   std::uint64_t bytes;       // of the whole snapshot
   std::uint64_t generation;  // > 0
-  std::uint64_t checksum;    // hash64 (base/hash.h) of the whole snapshot with this field zero
+  // hash64 (base/hash.h) of all that follows the header, seeded with hash64 of the header with this field zero
+  std::uint64_t checksum;
   std::uint8_t config_hash[32];
   SectionRecord section[32];
 };
 static_assert(kSections <= 32);
+
+// Bounds on settings, for the compiler and the check.
+inline constexpr std::uint64_t kMinFlows = 64;
+inline constexpr std::uint64_t kMaxFlows = 1ull << 26;
+inline constexpr std::uint32_t kMaxFragments = 1u << 20;
+inline constexpr std::uint32_t kMaxCores = 1024;
+inline constexpr std::uint32_t kMaxMemoryMb = 1u << 20;
+inline constexpr std::int32_t kMaxUtcOffset = 18 * 3600;
 
 enum class ChecksumPolicy : std::uint8_t { verify, trust };
 enum class IdleMode : std::uint8_t { poll, adaptive };

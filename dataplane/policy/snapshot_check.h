@@ -12,9 +12,6 @@
 
 namespace sekisho::policy {
 
-// Bounds on settings, the same for the compiler.
-inline constexpr std::uint64_t kMinFlows = 64;
-inline constexpr std::uint64_t kMaxFlows = 1ull << 26;
 // No walk visits more nodes than this.
 inline constexpr std::uint32_t kMaxTreeDepth = 64;
 
@@ -26,5 +23,8 @@ struct SnapshotChecked {
 
 // `bytes` starts at an address that is a multiple of 16. Longer than header.bytes is refused too.
 SnapshotChecked check_snapshot(std::span<const std::uint8_t> bytes);
+
+// What header.checksum must be. REQUIRES: bytes holds a whole header.
+std::uint64_t snapshot_checksum(std::span<const std::uint8_t> bytes);
 
 }  // namespace sekisho::policy
