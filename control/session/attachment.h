@@ -21,8 +21,9 @@ namespace sekisho::control {
 class Attachment {
  public:
   // Takes over all descriptors, also on failure. `fds` as in abi/session.h: region, events, one eventfd per
-  // worker; `workers` as the dataplane said in HelloAnswer.
-  static SessionResult<std::shared_ptr<Attachment>> from_fds(std::span<const int> fds, std::uint32_t workers);
+  // worker; `workers` as the dataplane said in HelloAnswer. `process`: a pidfd of the dataplane, or -1.
+  static SessionResult<std::shared_ptr<Attachment>> from_fds(std::span<const int> fds, std::uint32_t workers,
+                                                             int process = -1);
   ~Attachment();
   Attachment(const Attachment&) = delete;
   Attachment& operator=(const Attachment&) = delete;
@@ -33,6 +34,9 @@ class Attachment {
 
   // Writes 1 to every worker's eventfd. Any thread; never blocks, locks or allocates.
   void wake() const noexcept;
+  // True once the dataplane's process has ended, so that none of its workers can send. False also if there is
+  // no pidfd to tell. Any thread; one poll() without waiting.
+  bool process_gone() const noexcept;
 
  private:
   Attachment() = default;
@@ -41,6 +45,7 @@ class Attachment {
   abi::EventRegion* events_ = nullptr;
   std::size_t events_bytes_ = 0;
   std::uint32_t workers_ = 0;
+  int process_ = -1;
   std::array<int, SEKISHO_MAX_WORKERS> wake_{};
 };
 

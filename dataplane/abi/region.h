@@ -1,6 +1,7 @@
 // The dataplane's own region: acknowledgements and counters. A memfd with F_SEAL_FUTURE_WRITE: the dataplane
 // maps it for writing first, everybody else can only read. Sparse: pages that nobody counts in take no
 // memory.
+// F_SEAL_SHRINK is set on it and on the event rings: a reader refuses what could shrink under its mapping.
 //
 // Writers: each WorkerCounters by its worker alone, the header and PortCounters by the steward. Readers: the
 // management process. All counters only grow, except those said to be gauges. Plain 64-bit stores and loads
