@@ -2,9 +2,9 @@
 //
 //   parse → defragment → admit → flow and policy → verdict → admit (egress) → transmit
 //
-// Everything between two bursts (ageing, the sweep after a cut, fragment time-outs, paced resets, flow dumps) is
-// housekeep(). Thread: one worker; constructed by the steward before the worker starts. After construction nothing here
-// allocates, locks, logs or calls the kernel.
+// Everything between two bursts (ageing, the sweep after a cut, fragment time-outs, paced resets, flow dumps)
+// is housekeep(). Thread: one worker; constructed by the steward before the worker starts. After construction
+// nothing here allocates, locks, logs or calls the kernel.
 #pragma once
 
 #include <cstdint>
@@ -26,11 +26,13 @@ namespace sekisho::pipeline {
 struct GatewayOptions {
   std::uint32_t worker = 0;
   std::uint64_t flow_capacity = 131072;
+  std::uint64_t hash_seed = 0;  // Topology's; random per process
   std::uint32_t max_fragments = 1024;
   std::uint32_t fragment_timeout_ms = 15000;
   std::uint32_t drop_events_per_second = 2000;  // counters stay exact
   std::uint32_t replies_per_second = 2000;      // RST and ICMP for rejects
   bool verdict_events = false;                  // replay: one event a packet
+  bool live_clock = false;                      // seen_ns is read from CLOCK_MONOTONIC, else it is now_ns
   abi::WorkerCounters* counters = nullptr;      // REQUIRES: not null, zeroed
   const sekisho_words* words = nullptr;         // null: everything is cut
 };
@@ -52,16 +54,17 @@ class Gateway {
   // From the next burst on. `snapshot` outlives its use: until another has been used. Null: nothing passes.
   void use(const Snapshot* snapshot) noexcept;
 
-  // REQUIRES: burst.packet[0, size) have data, length, buffer, port, flags and number; live == Burst::mask(size).
-  // Takes all buffers over: each is transmitted, released, or held as a fragment. Publishes seen_generation.
+  // REQUIRES: burst.packet[0, size) have data, length, buffer, port, flags and number; live ==
+  // Burst::mask(size). Takes all buffers over: each is transmitted, released, or held as a fragment.
+  // Publishes seen_generation.
   void process(Burst& burst, std::uint64_t now_ns) noexcept;
 
   // Between bursts. True while work is left (call again soon). Publishes seen_generation too.
   bool housekeep(std::uint64_t now_ns) noexcept;
 
   // Looks at up to `budget` places of the flow table and copies matching flows; returns how many.
-  std::uint32_t dump(DumpCursor& cursor, const abi::FlowsRequest& filter, abi::FlowRecord* out, std::uint32_t capacity,
-                     std::uint32_t budget) noexcept;
+  std::uint32_t dump(DumpCursor& cursor, const abi::FlowsRequest& filter, abi::FlowRecord* out,
+                     std::uint32_t capacity, std::uint32_t budget) noexcept;
 
   // Takes up a flow of an earlier run, if policy still allows it. False: refused.
   bool restore(const abi::FlowRecord& record, std::uint64_t now_ns) noexcept;

@@ -1,5 +1,6 @@
 // A snapshot in use: the checked view over its bytes and what is built from it once.
-// Thread: built by the steward; immutable for workers, except active_schedules (steward writes, workers read).
+// Thread: built by the steward; immutable for workers, except active_schedules (steward writes, workers
+// read).
 #pragma once
 
 #include <atomic>

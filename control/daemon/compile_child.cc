@@ -1,0 +1,151 @@
+#include "control/daemon/compile_child.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <new>
+#include <vector>
+
+#include "control/model/diagnostic.h"
+#include "control/model/read_config.h"
+#include "control/policy/compile.h"
+#include "dataplane/base/clock.h"
+
+extern char** environ;
+
+namespace sekisho::control {
+namespace {
+
+constexpr rlim_t kChildMemory = 4ull << 30;
+constexpr std::uint64_t kChildTime = 120 * kSecond;
+constexpr std::size_t kMaxDiagnosticsText = 4u << 20;
+
+bool write_all(int fd, const void* data, std::size_t size) {
+  const char* p = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t n = write(fd, p, size);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return false;
+    p += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return true;
+}
+
+std::string read_all(int fd, std::size_t bound) {
+  std::string out;
+  char buffer[65536];
+  for (;;) {
+    const ssize_t n = read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0 || out.size() + static_cast<std::size_t>(n) > bound) return out;
+    out.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+// Reads until end or deadline; false on the deadline.
+bool read_until(int fd, std::string& out, std::uint64_t deadline) {
+  char buffer[65536];
+  for (;;) {
+    const std::uint64_t now = monotonic_ns();
+    if (now >= deadline) return false;
+    pollfd p{fd, POLLIN, 0};
+    if (poll(&p, 1, static_cast<int>((deadline - now) / kMillisecond) + 1) <= 0) continue;
+    const ssize_t n = read(fd, buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return true;
+    if (out.size() < kMaxDiagnosticsText) out.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace
+
+CompiledSite compile_in_child(const std::string& program, const std::string& text,
+                              const std::string& file_name, std::uint64_t generation) {
+  CompiledSite site;
+  Descriptor input(memfd_create("sekisho-config", MFD_CLOEXEC));
+  Descriptor output(memfd_create("sekisho-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  int pipe_fds[2] = {-1, -1};
+  if (input.get() < 0 || output.get() < 0 || !write_all(input.get(), text.data(), text.size()) ||
+      lseek(input.get(), 0, SEEK_SET) != 0 || pipe2(pipe_fds, O_CLOEXEC) != 0) {
+    site.failure = std::string("cannot start the compiler: ") + std::strerror(errno);
+    return site;
+  }
+  Descriptor from_child(pipe_fds[0]), to_parent(pipe_fds[1]);
+
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, input.get(), 0);
+  posix_spawn_file_actions_adddup2(&actions, to_parent.get(), 1);
+  posix_spawn_file_actions_adddup2(&actions, output.get(), 3);
+  const std::string number = std::to_string(generation);
+  std::vector<char*> argv;
+  for (const std::string& s : {program, std::string("--compile-child"), number, file_name})
+    argv.push_back(strdup(s.c_str()));
+  argv.push_back(nullptr);
+  pid_t child = -1;
+  const int spawned = posix_spawn(&child, program.c_str(), &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  for (char* a : argv) free(a);
+  to_parent = Descriptor();
+  if (spawned != 0) {
+    site.failure = std::string("cannot start the compiler: ") + std::strerror(spawned);
+    return site;
+  }
+  const bool in_time = read_until(from_child.get(), site.diagnostics, monotonic_ns() + kChildTime);
+  if (!in_time) kill(child, SIGKILL);
+  int status = 0;
+  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (!in_time) {
+    site.failure = "the compiler took longer than 120 s";
+  } else if (WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) > 1)) {
+    site.failure = "the compiler ended abnormally (memory limit 4 GiB?)";
+  } else if (WEXITSTATUS(status) == 0) {
+    struct stat st {};
+    if (fcntl(output.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0 ||
+        fstat(output.get(), &st) != 0 || st.st_size == 0) {
+      site.failure = std::string("cannot seal the snapshot: ") + std::strerror(errno);
+    } else {
+      site.bytes = static_cast<std::uint64_t>(st.st_size);
+      site.snapshot = std::move(output);
+    }
+  }
+  return site;
+}
+
+int compile_child_main(const std::string& file_name, std::uint64_t generation) {
+  const rlimit memory{kChildMemory, kChildMemory};
+  setrlimit(RLIMIT_AS, &memory);
+  const sched_param idle{};
+  sched_setscheduler(0, SCHED_IDLE, &idle);
+  try {
+    const std::string text = read_all(0, kMaxConfigBytes + 1);
+    ReadResult read = read_config(text, file_name);
+    std::vector<Diagnostic> diagnostics = std::move(read.diagnostics);
+    bool ok = false;
+    if (read.ok()) {
+      CompileResult compiled = compile(*read.model, generation);
+      diagnostics.insert(diagnostics.end(), compiled.diagnostics.begin(), compiled.diagnostics.end());
+      ok = compiled.ok() && write_all(3, compiled.bytes.data(), compiled.bytes.size());
+      if (compiled.ok() && !ok) return 2;
+    }
+    const std::string json = to_json(diagnostics, read.files);
+    if (!write_all(1, json.data(), json.size())) return 2;
+    return ok ? 0 : 1;
+  } catch (const std::bad_alloc&) {
+    return 2;
+  }
+}
+
+}  // namespace sekisho::control

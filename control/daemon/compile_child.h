@@ -1,0 +1,31 @@
+// Compiling a configuration in a child process: its own address space, SCHED_IDLE, bounded memory and time,
+// so that no TOML, however odd, harms the process that holds the words.
+//
+// The child is this program itself with --compile-child: descriptor 0 the text (memfd), 3 the output memfd;
+// it prints the diagnostics as JSON on descriptor 1 and ends with 0 (compiled), 1 (refused). Thread: any;
+// blocks.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "control/session/sealed_memfd.h"
+
+namespace sekisho::control {
+
+struct CompiledSite {
+  Descriptor snapshot;  // sealed memfd; -1 when refused
+  std::uint64_t bytes = 0;
+  std::string diagnostics;  // JSON array, as control/model/diagnostic.h makes it
+  std::string failure;      // the child itself failed (memory, time); empty otherwise
+  bool ok() const { return snapshot.get() >= 0; }
+};
+
+// `program`: path of the executable that understands --compile-child.
+CompiledSite compile_in_child(const std::string& program, const std::string& text,
+                              const std::string& file_name, std::uint64_t generation);
+
+// The child's main. Returns its exit status.
+int compile_child_main(const std::string& file_name, std::uint64_t generation);
+
+}  // namespace sekisho::control

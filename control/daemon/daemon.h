@@ -1,0 +1,115 @@
+// sekishod: the parts put together. Owns words, latch, audit, configuration, the session with the dataplane
+// and the events. Never touches a packet; may die at any moment.
+//
+// Threads: run() is the session thread (connects, loads, ticks). The cut server's thread calls links() only.
+// API threads call the rest; apply, confirm and rollback exclude each other.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "control/audit/audit.h"
+#include "control/daemon/compile_child.h"
+#include "control/daemon/site.h"
+#include "control/events/event_drain.h"
+#include "control/guard/guard_maps.h"
+#include "control/link/link_control.h"
+#include "control/session/dataplane_session.h"
+#include "control/store/config_store.h"
+
+namespace sekisho::control {
+
+struct DaemonOptions {
+  std::string config;  // imported as version 1 at the very first start
+  std::string assets;  // optional file
+  std::string state_directory = "/var/lib/sekisho";
+  std::string run_directory = "/run/sekisho";
+  std::string log_directory = "/var/log/sekisho";
+  std::string bpffs = "/sys/fs/bpf";  // empty: words in a file, no guard
+  std::string program = "/proc/self/exe";
+};
+
+struct ApplyResult {
+  bool ok = false;
+  std::string error;        // named: "invalid", "zones: …", "dataplane: …", "store: …"
+  std::string diagnostics;  // JSON array
+  std::uint32_t version = 0;
+  std::uint64_t generation = 0;
+  bool loaded = false;  // a dataplane runs it already
+  std::uint64_t confirm_by_wall_s = 0;
+};
+
+class Daemon {
+ public:
+  explicit Daemon(DaemonOptions options);
+  ~Daemon();
+
+  // Locks, latch, words, configuration. Empty, or why it cannot start.
+  std::string start();
+  // Until `stop`.
+  void run(const std::atomic<bool>& stop);
+
+  const DaemonOptions& options() const { return options_; }
+  LinkControl& links() { return *links_; }
+  DataplaneSession& session() { return session_; }
+  EventDrain& events() { return *events_; }
+  ConfigStore& store() { return store_; }
+  AuditPaths audit_paths() const;
+  std::shared_ptr<const Site> site() const { return site_.load(); }
+  const std::vector<std::string>& reports() const { return reports_; }
+  GuardState guard_state() const { return guard_.state(); }
+  GuardCounters guard_counters() const { return guard_.counters(); }
+
+  // Appends; a failure is returned as text (empty: recorded).
+  std::string audit(const Who& who, const std::string& action, const std::string& details_json,
+                    const std::string& receipt = {});
+
+  ApplyResult apply(const std::string& text, const Who& who, const std::string& reason,
+                    std::uint64_t confirm_within_s);
+  ApplyResult confirm(const Who& who);
+  // version 0: the one before.
+  ApplyResult rollback(const Who& who, const std::string& reason, std::uint32_t version);
+  std::optional<PendingConfirm> pending() const;
+
+  // Compiles without using: diagnostics, and a model if it is good.
+  struct Checked {
+    bool ok = false;
+    std::string diagnostics, failure;
+    std::shared_ptr<const Site> site;
+  };
+  Checked check(const std::string& text, const std::string& file_name);
+
+ private:
+  Checked prepare(const std::string& text, const std::string& file_name, std::uint32_t version);
+  ApplyResult put_in_force(std::shared_ptr<const Site> site, bool only_if_loaded);
+  std::uint64_t next_generation();
+  void connect_dataplane();
+  void use_attachment();
+  void save_clinical_flows();
+  void restore_clinical_flows();
+  void roll_back_when_due();
+  std::string flows_path() const;
+
+  DaemonOptions options_;
+  FileLock alive_;
+  std::unique_ptr<Audit> audit_;
+  ConfigStore store_;
+  std::unique_ptr<LinkControl> links_;
+  DataplaneSession session_;
+  std::unique_ptr<EventDrain> events_;
+  GuardMaps guard_;
+  std::shared_ptr<const Assets> assets_;
+  std::atomic<std::shared_ptr<const Site>> site_;
+  mutable std::mutex change_;  // apply, confirm, rollback, connect
+  std::uint64_t last_generation_ = 0;
+  std::uint64_t attached_start_ = 0;
+  std::string last_connect_error_;
+  std::vector<std::string> reports_;
+};
+
+}  // namespace sekisho::control

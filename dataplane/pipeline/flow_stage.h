@@ -1,0 +1,50 @@
+// Flow and policy: which flow a packet belongs to, whether that flow may live, and what the packet makes of
+// it.
+//
+// The traps, settled (docs/decisions/burst-traps.md): packets of a burst go through in order, each against
+// the table as the one before left it, so two packets of one new flow make one flow; a packet that condemns
+// its flow cannot call back one that passed before it, and all later ones meet the tombstone; ageing happens
+// between bursts, and a find that meets an expired entry ends it exactly then. Thread: one worker.
+#pragma once
+
+#include <cstdint>
+
+#include "dataplane/pipeline/context.h"
+#include "dataplane/policy/decide.h"
+
+namespace sekisho::pipeline {
+
+class FlowStage {
+ public:
+  FlowStage(Context& context, flow::FlowTable& table) : c_(context), table_(table) {}
+
+  void process(Burst& burst) noexcept;
+
+  // Ends a flow: log record, limits, counters, entry.
+  void end(std::uint32_t index, abi::FlowEnd why) noexcept;
+
+  // For FlowTable::sweep, which erases the entry itself.
+  void end_expired(std::uint32_t index) noexcept {
+    ended(index, flow::natural_end(table_.flow(index).state));
+  }
+
+  // Takes up a flow of an earlier run. False: policy or the table refuses it.
+  bool restore(const abi::FlowRecord& record) noexcept;
+
+ private:
+  void one(Burst& burst, std::uint32_t slot) noexcept;
+  void icmp_error(Burst& burst, std::uint32_t slot) noexcept;
+  void open(Burst& burst, std::uint32_t slot) noexcept;
+  // False: the flow was ended and the packet dropped.
+  bool still_allowed(Burst& burst, std::uint32_t slot, std::uint32_t index) noexcept;
+  bool judge_again(Burst& burst, std::uint32_t slot, std::uint32_t index) noexcept;
+  policy::Decision decide(const policy::Query& query) const noexcept;
+  void refuse(Burst& burst, std::uint32_t slot, const policy::Decision& decision) noexcept;
+  void reply(const Packet& packet) noexcept;
+  void ended(std::uint32_t index, abi::FlowEnd why) noexcept;  // all but the erasure
+
+  Context& c_;
+  flow::FlowTable& table_;
+};
+
+}  // namespace sekisho::pipeline
