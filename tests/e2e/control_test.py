@@ -12,8 +12,8 @@ assert NARROWER != DEFAULT_RULES
 
 def _apply(lab, rules, *options):
     lab.rules = rules
-    lab.write_config("/etc/sekisho/next.toml")
-    return lab.sekisho("config", "apply", *options, "/etc/sekisho/next.toml")
+    lab.write_config("/run/lab/next.toml")
+    return lab.sekisho("config", "apply", *options, "/run/lab/next.toml")
 
 
 def test_an_applied_policy_also_judges_live_flows():
@@ -51,10 +51,10 @@ def test_a_bad_configuration_is_named_by_line_and_changes_nothing():
         clinical = lab.wire("clinical")
         lab.keep(traffic.EchoServer(clinical.b, 7000))
         lab.rules = DEFAULT_RULES.replace('service = ["echo", "ping"]', 'service = ["ecko", "ping"]', 1)
-        lab.write_config("/etc/sekisho/next.toml")
+        lab.write_config("/run/lab/next.toml")
         line = lab.config_text()[:lab.config_text().index("ecko")].count("\n") + 1
         for verb in ("check", "apply"):
-            status, out, err = lab.sekisho("config", verb, "/etc/sekisho/next.toml", check=False)
+            status, out, err = lab.sekisho("config", verb, "/run/lab/next.toml", check=False)
             assert status != 0 and "next.toml:%d:" % line in out + err, (status, out, err)
         assert traffic.tcp_passes(clinical.a, clinical.b.ip4, 7000)
 

@@ -70,6 +70,7 @@ def test_two_damaged_latch_copies_read_as_cut():
 
 def test_a_full_disk_does_not_stop_a_cut_and_the_receipt_says_so():
     with Lab(start=False) as lab:
+        os.makedirs("/var/lib/sekisho", exist_ok=True)
         run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", "/var/lib/sekisho")
         lab.start()
         maint = lab.wire("maint")

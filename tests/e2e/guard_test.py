@@ -68,12 +68,12 @@ def test_config_check_refuses_fail_open_where_it_cannot_be_or_must_not_be():
     links = OPEN_LINKS.replace('"device"', '"vendor"')
     wires = [Wire(1, "clinical", "vendor", "his"), Wire(2, "ward", "ward", "his")]
     with Lab(wires, links, RULES.replace('"device"', '"vendor"'), start=False) as lab:
-        status, out, err = lab.sekisho("config", "check", "/etc/sekisho/sekisho.toml", check=False)
+        status, out, err = lab.sekisho("config", "check", "/run/lab/sekisho.toml", check=False)
         assert status != 0 and "fail" in out + err and "sekisho.toml:" in out + err, (status, out, err)
     # the same wire between ordinary zones, on a port that the kernel does not own
     text = lab.config_text().replace('"vendor"', '"device"').replace('\nkind = "device"', "")
     text = text.replace("net_af_xdp,iface=g1a", "0000:01:00.0")
-    with open("/etc/sekisho/vfio.toml", "w", encoding="utf-8") as out:
+    with open("/run/lab/vfio.toml", "w", encoding="utf-8") as out:
         out.write(text)
-    status, out, err = lab.sekisho("config", "check", "/etc/sekisho/vfio.toml", check=False)
+    status, out, err = lab.sekisho("config", "check", "/run/lab/vfio.toml", check=False)
     assert status != 0 and "fail" in out + err, (status, out, err)

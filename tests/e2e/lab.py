@@ -14,7 +14,7 @@ import traffic
 from netns import Host
 
 BUILD = os.environ.get("SEKISHO_BUILD", os.path.join(os.path.dirname(__file__), "..", "..", "build"))
-CONFIG = "/etc/sekisho/sekisho.toml"
+CONFIG = "/run/lab/sekisho.toml"
 
 
 class Wire:
@@ -97,8 +97,6 @@ class Lab:
         self._log = {}
 
     def __enter__(self):
-        for directory in ("/etc/sekisho", "/var/log/sekisho"):
-            os.makedirs(directory, exist_ok=True)
         for wire in self.wires:
             wire.lay()
         self.write_config()
