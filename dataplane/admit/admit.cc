@@ -1,0 +1,71 @@
+#include "dataplane/admit/admit.h"
+
+namespace sekisho::admit {
+
+namespace {
+
+constexpr std::uint32_t kEthernet = 14;
+constexpr std::uint32_t kArp = 28;  // Ethernet and IPv4 only: the parser refuses others
+
+bool end_quarantined(const Packet& p, const Words& words, std::uint64_t now_ns) {
+  if (p.length < kEthernet) return false;
+  const auto mac = [&](std::uint32_t at) {
+    return words.quarantined(QuarantineKey::mac(p.data + at), now_ns);
+  };
+  const auto ip4 = [&](std::uint32_t at) {
+    return words.quarantined(QuarantineKey::ipv4(p.data + at), now_ns);
+  };
+  const auto ip6 = [&](std::uint32_t at) {
+    return words.quarantined(QuarantineKey::ipv6(p.data + at), now_ns);
+  };
+  if (mac(0) || mac(6)) return true;
+  const std::uint32_t l3 = p.l3;
+  switch (p.kind) {
+    case PacketKind::arp:
+      if (p.length < l3 + kArp) return false;
+      return mac(l3 + 8) || ip4(l3 + 14) || mac(l3 + 18) || ip4(l3 + 24);
+    case PacketKind::ip:
+    case PacketKind::fragment:
+      if (p.ip_version == 4 && p.length >= l3 + 20) return ip4(l3 + 12) || ip4(l3 + 16);
+      if (p.ip_version == 6 && p.length >= l3 + 40) return ip6(l3 + 8) || ip6(l3 + 24);
+      return false;
+    default:
+      return false;
+  }
+}
+
+void admit_burst(Burst& burst, const Words& words, std::uint64_t now_ns, bool egress) {
+  const bool valid = words.valid();
+  const bool quarantine = words.any_quarantine();
+  const DropReason cut = egress ? DropReason::link_cut_egress : DropReason::link_cut;
+  for_live(burst.live, [&](std::uint32_t i) {
+    const Packet& p = burst.packet[i];
+    if (egress && (p.flags & packet_flag::kExempt) != 0) return;
+    if (!valid)
+      burst.drop(i, DropReason::no_words);
+    else if (!words.open(p.link))
+      burst.drop(i, cut);
+    else if (quarantine && end_quarantined(p, words, now_ns))
+      burst.drop(i, DropReason::quarantined);
+  });
+}
+
+}  // namespace
+
+void admit_ingress(Burst& burst, const Words& words, std::uint64_t now_ns) noexcept {
+  admit_burst(burst, words, now_ns, false);
+}
+
+void admit_egress(Burst& burst, const Words& words, std::uint64_t now_ns) noexcept {
+  admit_burst(burst, words, now_ns, true);
+}
+
+DropReason admit_one(const Packet& p, const Words& words, std::uint64_t now_ns, bool egress) noexcept {
+  if (egress && (p.flags & packet_flag::kExempt) != 0) return DropReason::none;
+  if (!words.valid()) return DropReason::no_words;
+  if (!words.open(p.link)) return egress ? DropReason::link_cut_egress : DropReason::link_cut;
+  if (words.any_quarantine() && end_quarantined(p, words, now_ns)) return DropReason::quarantined;
+  return DropReason::none;
+}
+
+}  // namespace sekisho::admit
