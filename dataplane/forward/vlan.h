@@ -13,7 +13,7 @@ namespace sekisho::forward {
 // Bytes that must be writable before Packet::data: two tags may be pushed.
 inline constexpr std::uint32_t kHeadroom = 8;
 
-// Rewrites, pushes or pops VLAN tags so that `packet` leaves by packet.out. From and to an untagged interface
+// Rewrites, pushes or pops VLAN tags so that `packet` leaves by packet.out. Between two untagged interfaces
 // the tags stay as they are. Priority and drop eligibility are kept. Moves packet.data and adjusts length,
 // l3, l4, payload and the vlan fields. False, and nothing changed: the packet has no way out, or a frame with
 // a tag of its own came in by an untagged interface and would leave by a tagged one (drop it as vlan_depth).

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/packet/packet.h"
+#include "dataplane/packet/reassemble.h"
 #include "dataplane/packet/topology.h"
 
 namespace sekisho::packet {
@@ -117,20 +118,20 @@ class Defragmenter {
     State state = State::free;
     DropReason reason = DropReason::none;  // condemned: why
   };
-  struct Fragment {
-    std::uint32_t id, offset, length;
-    bool more;
-  };
 
   void take(Burst& burst, std::uint32_t slot, const Topology& topology, std::uint64_t now_ns) noexcept;
+  DropReason insert(Datagram& datagram, const Packet& packet, const FragmentHeader& fragment) noexcept;
+  static bool same_piece(const Piece& piece, const Packet& packet, const FragmentHeader& fragment) noexcept;
+  bool fits(const Datagram& datagram) const noexcept;
+  std::uint32_t reassemble(const Datagram& datagram, std::uint8_t* out) const noexcept;
   std::uint16_t find(const Id& id, std::uint64_t hash) const noexcept;
-  std::uint16_t open(const Id& id, std::uint64_t hash, std::uint64_t now_ns) noexcept;
-  void close(std::uint16_t d) noexcept;   // off the lists, to the free list; pieces must be gone
+  std::uint16_t open(const Id& id, std::uint64_t hash, std::uint16_t share, std::uint64_t now_ns) noexcept;
   void unlink(std::uint16_t d) noexcept;  // off hash chain and time list
-  void give_up_pieces(std::uint16_t d, DropReason reason) noexcept;
+  void to_free_list(std::uint16_t d) noexcept;
+  void free_pieces(Datagram& datagram) noexcept;
+  void give_up_pieces(Datagram& datagram, DropReason reason) noexcept;
+  void give_up(std::uint16_t d, DropReason reason) noexcept;
   void condemn(std::uint16_t d, DropReason reason) noexcept;
-  void free_pieces(std::uint16_t d) noexcept;
-  std::uint32_t assemble(const Datagram& datagram, std::uint8_t* out) const noexcept;
   std::uint8_t* scratch(std::uint32_t slot) { return scratch_.get() + std::size_t{slot} * kScratch + 64; }
 
   static constexpr std::size_t kScratch = 65536 + 128;  // headroom of 64 for tags
@@ -146,6 +147,7 @@ class Defragmenter {
   std::uint16_t free_piece_ = kNil, free_datagram_ = kNil;
   std::uint16_t oldest_ = kNil, newest_ = kNil;
   std::uint32_t pieces_held_ = 0, datagrams_held_ = 0;
+  bool duplicate_ = false;  // insert's second answer
 };
 
 }  // namespace sekisho::packet

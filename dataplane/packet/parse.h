@@ -9,15 +9,16 @@
 
 namespace sekisho::packet {
 
-// Bytes: a datagram of 65,535 and an Ethernet header with two tags. What is longer is dropped as giant.
-inline constexpr std::uint32_t kMaxFrame = 65535 + 14 + 8;
+// Bytes: Ethernet, two tags, and the longest IPv6 packet. What is longer is dropped as giant.
+inline constexpr std::uint32_t kMaxFrame = 14 + 8 + 40 + 65535;
 // IPv6 extension headers in one packet.
 inline constexpr std::uint32_t kMaxExtensionHeaders = 4;
 
 // Parses every live packet of the burst. A packet that breaks a rule is dropped with its reason.
 //
 // REQUIRES of each live packet: data, length, port; flags holds kChecksumTrusted or nothing. parse sets all
-// the rest except buffer, number and train, and the slot's key. `flags` keeps kChecksumTrusted and kTrain.
+// the rest except buffer and number (train: kept with kTrain), and the slot's key. `flags` keeps
+// kChecksumTrusted and kTrain.
 //
 // What stays live:
 //   kind ip        a whole datagram; l4/payload/ports/key are set. ICMP: source_port = type, destination_port
