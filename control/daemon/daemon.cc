@@ -13,7 +13,7 @@
 #include "control/model/diagnostic.h"
 #include "control/model/read_config.h"
 #include "control/policy/compile.h"
-#include "control/session/region_obedience.h"
+#include "control/session/obedience.h"
 #include "dataplane/base/clock.h"
 
 namespace sekisho::control {
@@ -89,6 +89,8 @@ std::string Daemon::start() {
   const bool first = !store_.current() && store_.history().empty() && (!audit_ || !audit_->had_records());
   links_ = LinkControl::start(link_options(options_, first), audit_.get(), why);
   if (!links_) return why;
+
+  links_->set_obedience(std::make_shared<RegionObedience>(session_));
 
   if (!options_.assets.empty()) {
     ReadAssetsResult read = read_assets_file(options_.assets);
@@ -316,9 +318,7 @@ void Daemon::roll_back_when_due() {
 }
 
 void Daemon::use_attachment() {
-  const auto attachment = session_.attachment();
-  events_->attach(attachment);
-  links_->set_obedience(attachment ? std::make_shared<RegionObedience>(attachment) : nullptr);
+  events_->attach(session_.attachment());
 }
 
 void Daemon::connect_dataplane() {
@@ -328,7 +328,6 @@ void Daemon::connect_dataplane() {
     if (hello.failure().what != last_connect_error_) {
       last_connect_error_ = hello.failure().what;
       spdlog::warn("dataplane: {}", last_connect_error_);
-      links_->set_obedience(nullptr);
     }
     return;
   }
@@ -416,7 +415,6 @@ void Daemon::run(const std::atomic<bool>& stop) {
   while (!stop) {
     const SessionState state = session_.check();
     if (state == SessionState::disconnected || state == SessionState::lost) {
-      if (state == SessionState::lost) links_->set_obedience(nullptr);
       connect_dataplane();
     } else if (state == SessionState::connected) {
       connect_dataplane();

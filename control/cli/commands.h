@@ -1,0 +1,23 @@
+// The command line's subcommands, by subject. Each adds its CLI11 subcommands and sets `exit` in their
+// callbacks.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "control/cli/call.h"
+
+namespace sekisho::cli {
+
+struct Program {
+  CLI::App& app;
+  Settings& settings;
+  int& exit;
+};
+
+void add_cut_commands(Program program);     // cut, reopen, undo, quarantine, release, receipt
+void add_status_commands(Program program);  // status, flows, drops, top, rules, why
+void add_config_commands(Program program);  // config …, learn propose, audit …
+void add_replay_command(Program program);
+void add_site_commands(Program program);  // init, hw check, port blink
+
+}  // namespace sekisho::cli

@@ -1,0 +1,202 @@
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <memory>
+
+#include "control/cli/commands.h"
+#include "control/daemon/site.h"
+#include "control/link/direct.h"
+#include "control/model/read_config.h"
+#include "control/model/values.h"
+#include "control/store/config_store.h"
+
+namespace sekisho::cli {
+using nlohmann::json;
+
+namespace {
+
+int print_receipt(const Settings& settings, const Answer& answer) {
+  if (!answer.ok()) return answer.exit;
+  const std::string outcome = answer.body.value("outcome", "");
+  if (!print_json(settings, answer.body))
+    fmt::print("{}", answer.body.at("text").value(settings.japanese ? "ja" : "en", ""));
+  return outcome == "refused" || outcome == "unconfirmed" ? kRefused : kDone;
+}
+
+int dry_run(const Settings& settings, const std::string& target) {
+  const Answer answer = get(settings, "/v1/impact", {{"target", target}});
+  if (!answer.ok() || print_json(settings, answer.body)) return answer.exit;
+  const json& b = answer.body;
+  std::string links;
+  for (const json& l : b.at("links"))
+    links +=
+        (links.empty() ? "" : ", ") + l.value("link", "") + (l.value("clinical", false) ? " (clinical)" : "");
+  fmt::print("DRY RUN: nothing is cut. `sekisho cut {}` would cut: {}\n", target, links);
+  if (b.value("dataplane", "") != "running")
+    fmt::print("The dataplane is {}: live flows are not known.\n", b.value("dataplane", ""));
+  fmt::print("{} live flows in {} groups would end ({} carried so far).\n\n", b.value("flows", 0),
+             b.value("groups", 0), human_bytes(b.value("bytes", 0ull)));
+  std::vector<std::vector<std::string>> rows{
+      {"FLOWS", "LINK", "FROM", "SOURCE", "TO", "DESTINATION", "SERVICE", ""}};
+  for (const json& r : b.at("would_end")) {
+    if (rows.size() > 50) break;
+    rows.push_back({std::to_string(r.value("flows", 0)), r.value("link", ""), r.value("from", ""),
+                    host_text(r.at("source")), r.value("to", ""), host_text(r.at("destination")),
+                    r.value("service", ""), r.value("protected", false) ? "PROTECTED" : ""});
+  }
+  if (rows.size() > 1) print_table(rows);
+  if (b.at("would_end").size() > 50) fmt::print("… and more: --json shows up to 1,000 groups\n");
+  return kDone;
+}
+
+// Without sekishod: the links that the last configuration in force knows.
+int cut_direct_now(const Settings& settings, const std::string& target_name, const std::string& reason) {
+  using namespace control;
+  if (geteuid() != 0) {
+    fmt::print(stderr, "sekisho: --direct needs root\n");
+    return kRefused;
+  }
+  LinkSet links = every_link();
+  if (target_name != "all") {
+    ConfigStore store(settings.state_directory + "/config");
+    const auto version = store.current();
+    const auto text = version ? store.text(*version) : std::nullopt;
+    Site site;
+    if (text) {
+      ReadResult read = read_config(*text, store.path(*version));
+      if (read.ok()) site.model = std::move(*read.model);
+    }
+    const auto target = find_target(site, target_name);
+    if (!target) {
+      fmt::print(stderr,
+                 "sekisho: '{}' is neither a link nor a zone of the last configuration; `cut all --direct` "
+                 "needs none\n",
+                 target_name);
+      return kRefused;
+    }
+    links = target->links;
+  }
+  DirectPlaces places;
+  places.words = {.bpffs = settings.bpffs,
+                  .file = settings.run_directory + "/words",
+                  .lock = settings.run_directory + "/words.lock",
+                  .alive = settings.run_directory + "/sekishod.lock",
+                  .mount_bpffs = false};
+  places.latch_directory = settings.state_directory + "/latch";
+  places.note_directory = settings.state_directory + "/direct";
+  const passwd* user = getpwuid(getuid());
+  const DirectCut cut =
+      cut_direct(places, links, {getuid(), user != nullptr ? user->pw_name : "root", "cli --direct"}, reason);
+  const json body = {{"kind", "cut"},
+                     {"direct", true},
+                     {"target", target_name},
+                     {"stored", cut.stored},
+                     {"latched", cut.latched},
+                     {"noted", cut.noted},
+                     {"where", cut.where},
+                     {"problems", cut.problems},
+                     {"generation", cut.generation},
+                     {"command_ns", cut.command_ns},
+                     {"stored_ns", cut.stored_ns}};
+  if (!print_json(settings, body)) {
+    fmt::print("DIRECT CUT of {}: word {}, latch {}\n", target_name, cut.stored ? "stored" : "NOT STORED",
+               cut.latched ? "on disk" : "NOT ON DISK");
+    for (const std::string& where : cut.where) fmt::print("  in {}\n", where);
+    for (const std::string& problem : cut.problems) fmt::print("  ! {}\n", problem);
+    fmt::print(
+        "Workers obey at their next burst; nobody waited for them. sekishod adopts this cut when it "
+        "returns.\n");
+  }
+  return cut.stored ? kDone : kRefused;
+}
+
+}  // namespace
+
+void add_cut_commands(Program p) {
+  struct Options {
+    std::string target, reason, host, for_text, id;
+    bool reset = false, dry = false, direct = false;
+  };
+  auto o = std::make_shared<Options>();
+  Settings& s = p.settings;
+  int& exit = p.exit;
+
+  CLI::App* cut =
+      p.app.add_subcommand("cut", "Stop a link, every link of a zone, or everything; prints the receipt");
+  cut->add_option("target", o->target,
+                  "a link, a zone, or \"all\" (link:NAME or zone:NAME where both have the name)")
+      ->required();
+  cut->add_flag("--reset", o->reset,
+                "also end TCP connections by RST both ways, so that applications fail fast");
+  cut->add_option("--reason", o->reason, "for the receipt and the audit log");
+  cut->add_flag("--dry-run", o->dry, "list the live flows that would end; cut nothing");
+  cut->add_flag("--direct", o->direct, "without sekishod (root): store the word yourself");
+  cut->callback([o, &s, &exit] {
+    if (o->dry)
+      exit = dry_run(s, o->target);
+    else if (o->direct)
+      exit = cut_direct_now(s, o->target, o->reason);
+    else
+      exit = print_receipt(s, post(s, s.cut_socket(), "/v1/cut",
+                                   {{"target", o->target}, {"reason", o->reason}, {"reset", o->reset}}));
+  });
+
+  CLI::App* reopen = p.app.add_subcommand("reopen", "Open what was cut");
+  reopen->add_option("target", o->target, "as for cut")->required();
+  reopen->add_option("--reason", o->reason, "for the receipt and the audit log");
+  reopen->callback([o, &s, &exit] {
+    exit = print_receipt(
+        s, post(s, s.cut_socket(), "/v1/reopen", {{"target", o->target}, {"reason", o->reason}}));
+  });
+
+  CLI::App* undo = p.app.add_subcommand("undo", "Take back your own last cut, within 10 minutes");
+  undo->callback(
+      [&s, &exit] { exit = print_receipt(s, post(s, s.cut_socket(), "/v1/undo", json::object())); });
+
+  CLI::App* quarantine = p.app.add_subcommand(
+      "quarantine", "Isolate one host: stops only what crosses this gateway, not its own network");
+  quarantine->add_option("host", o->host, "IP or MAC address")->required();
+  quarantine->add_option("--for", o->for_text, "how long, e.g. 2h; without it: until released");
+  quarantine->add_option("--reason", o->reason, "for the receipt and the audit log");
+  quarantine->callback([o, &s, &exit] {
+    json body = {{"host", o->host}, {"reason", o->reason}};
+    if (!o->for_text.empty()) {
+      const auto seconds = control::parse_duration(o->for_text);
+      if (!seconds) {
+        fmt::print(stderr, "sekisho: --for: {}; expected {}\n", seconds.what, seconds.expected);
+        exit = kUsage;
+        return;
+      }
+      body["for_s"] = *seconds;
+    }
+    exit = print_receipt(s, post(s, s.cut_socket(), "/v1/quarantine", body));
+    if (!s.json && exit == kDone)
+      fmt::print(
+          "This stops what crosses this gateway. The host still reaches its neighbours on its own "
+          "network.\n");
+  });
+
+  CLI::App* release = p.app.add_subcommand("release", "End a quarantine");
+  release->add_option("host", o->host, "IP or MAC address")->required();
+  release->add_option("--reason", o->reason, "for the receipt and the audit log");
+  release->callback([o, &s, &exit] {
+    exit =
+        print_receipt(s, post(s, s.cut_socket(), "/v1/release", {{"host", o->host}, {"reason", o->reason}}));
+  });
+
+  CLI::App* receipt = p.app.add_subcommand("receipt", "Show a kept receipt, or list them");
+  receipt->add_option("id", o->id, "e.g. 20261123T120102Z-0007; without it: a list, newest first");
+  receipt->callback([o, &s, &exit] {
+    const Answer answer = o->id.empty() ? get(s, "/v1/receipts") : get(s, "/v1/receipts", {{"id", o->id}});
+    exit = answer.exit;
+    if (!answer.ok() || print_json(s, answer.body)) return;
+    if (!o->id.empty())
+      fmt::print("{}\n", answer.body.dump(2));
+    else
+      for (const json& id : answer.body.at("receipts")) fmt::print("{}\n", id.get<std::string>());
+  });
+}
+
+}  // namespace sekisho::cli

@@ -1,0 +1,192 @@
+// `sekisho replay`: compiles the configuration, runs sekisho-replay over a capture, prints EVE JSON and a
+// summary.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <memory>
+
+#include "control/cli/commands.h"
+#include "control/events/eve.h"
+#include "control/events/names.h"
+#include "control/model/diagnostic.h"
+#include "control/model/read_config.h"
+#include "control/policy/compile.h"
+#include "control/session/sealed_memfd.h"
+#include "dataplane/abi/drop_reason.h"
+
+namespace sekisho::cli {
+using nlohmann::json;
+
+namespace {
+
+struct Options {
+  std::string pcap, config, wire, write;
+  bool verdicts = false;
+};
+
+// Without --config: one wire, everything accepted; faults of the packets themselves still show.
+constexpr const char* kAcceptAll = R"([gateway]
+name = "replay"
+hugepages = false
+max_flows = 262144
+[timeouts]
+tcp_opening = "60s"
+[[port]]
+name = "a"
+device = "net_null0"
+[[port]]
+name = "b"
+device = "net_null1"
+[[zone]]
+name = "inside"
+[[zone]]
+name = "outside"
+[[interface]]
+name = "inside0"
+port = "a"
+zone = "inside"
+[[interface]]
+name = "outside0"
+port = "b"
+zone = "outside"
+[[wire]]
+name = "capture"
+sides = ["inside0", "outside0"]
+ethertypes = "any"
+[[link]]
+name = "capture"
+zones = ["inside", "outside"]
+midstream = true
+[[rule]]
+name = "everything"
+from = "any"
+to = "any"
+action = "accept"
+)";
+
+std::string beside_this_program(const std::string& name) {
+  std::error_code ec;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ec);
+  for (const auto& candidate : {self.parent_path() / name, self.parent_path() / "../../dataplane" / name})
+    if (std::filesystem::exists(candidate, ec)) return candidate;
+  return name;
+}
+
+struct Summary {
+  std::uint64_t packets = 0, flows = 0;
+  std::map<std::string, std::uint64_t> verdicts, reasons;
+};
+
+void take(const abi::Event& e, Summary& sum, bool print_verdicts, control::EveFormatter& format,
+          const control::Names& names, std::string& out) {
+  if (e.kind == abi::EventKind::verdict) {
+    static constexpr const char* kVerdicts[] = {"pass", "drop", "reject", "bypass", "held"};
+    ++sum.packets;
+    ++sum.verdicts[static_cast<std::size_t>(e.verdict) < std::size(kVerdicts)
+                       ? kVerdicts[static_cast<std::size_t>(e.verdict)]
+                       : "?"];
+    if (e.verdict == abi::Verdict::drop || e.verdict == abi::Verdict::reject)
+      ++sum.reasons[std::string(abi::drop_name(static_cast<abi::DropReason>(e.drop_reason)))];
+    if (!print_verdicts) return;
+  }
+  if (e.kind == abi::EventKind::flow_end) ++sum.flows;
+  format.append(out, e, names);
+}
+
+int replay(const Settings& s, const Options& o) {
+  using namespace control;
+  ReadResult read = o.config.empty() ? read_config(kAcceptAll, "replay") : read_config_file(o.config);
+  for (const Diagnostic& d : read.diagnostics) fmt::print(stderr, "{}\n", format(d, read.files));
+  if (!read.ok()) return kRefused;
+  const CompileResult compiled = compile(*read.model, 1);
+  for (const Diagnostic& d : compiled.diagnostics) fmt::print(stderr, "{}\n", format(d, read.files));
+  if (!compiled.ok()) return kRefused;
+  std::size_t wire = 0;
+  if (!o.wire.empty()) {
+    while (wire < read.model->wires.size() && read.model->wires[wire].name != o.wire) ++wire;
+  }
+  if (wire >= read.model->wires.size()) {
+    fmt::print(stderr, "sekisho: there is no wire '{}'\n", o.wire);
+    return kUsage;
+  }
+  auto memory = sealed_memfd("sekisho-replay", compiled.bytes);
+  int pipe_fds[2];
+  if (!memory || pipe2(pipe_fds, O_CLOEXEC) != 0) {
+    fmt::print(stderr, "sekisho: {}\n", std::strerror(errno));
+    return kRefused;
+  }
+  const std::string program = beside_this_program("sekisho-replay"),
+                    snapshot = fmt::format("/proc/self/fd/{}", memory->get());
+  const std::string number = std::to_string(wire);
+  const pid_t child = fork();
+  if (child == 0) {
+    fcntl(memory->get(), F_SETFD, 0);
+    dup2(pipe_fds[1], STDOUT_FILENO);
+    std::vector<const char*> argv{program.c_str(), "--snapshot", snapshot.c_str(), "--pcap",
+                                  o.pcap.c_str(),  "--wire",     number.c_str()};
+    if (!o.write.empty()) argv.insert(argv.end(), {"--write", o.write.c_str()});
+    argv.push_back(nullptr);
+    execvp(program.c_str(), const_cast<char* const*>(argv.data()));
+    std::fprintf(stderr, "sekisho: %s: %s\n", program.c_str(), std::strerror(errno));
+    _exit(127);
+  }
+  close(pipe_fds[1]);
+  const Names names(*read.model, 1);
+  EveFormatter format(EveFormatter::Zone::utc);
+  Summary sum;
+  std::string out;
+  FILE* events = fdopen(pipe_fds[0], "rb");
+  for (abi::Event e; child > 0 && std::fread(&e, sizeof e, 1, events) == 1;) {
+    take(e, sum, o.verdicts, format, names, out);
+    if (out.size() > 1u << 20) {
+      std::fwrite(out.data(), 1, out.size(), stdout);
+      out.clear();
+    }
+  }
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  std::fclose(events);
+  int status = 0;
+  waitpid(child, &status, 0);
+  // The summary ends the stream, as an event of its own.
+  const json summary = {{"event_type", "stats"},
+                        {"stats",
+                         {{"packets", sum.packets},
+                          {"flows", sum.flows},
+                          {"verdicts", sum.verdicts},
+                          {"drop_reasons", sum.reasons}}}};
+  fmt::print("{}\n", summary.dump());
+  if (!s.json) {
+    fmt::print(stderr, "{} packets, {} flows:", sum.packets, sum.flows);
+    for (const auto& [name, count] : sum.verdicts) fmt::print(stderr, " {} {}", count, name);
+    fmt::print(stderr, "\n");
+    for (const auto& [name, count] : sum.reasons) fmt::print(stderr, "  {:>8} {}\n", count, name);
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : kRefused;
+}
+
+}  // namespace
+
+void add_replay_command(Program p) {
+  auto o = std::make_shared<Options>();
+  Settings& s = p.settings;
+  int& exit = p.exit;
+  CLI::App* c = p.app.add_subcommand(
+      "replay", "Run the pipeline over a capture: EVE JSON on stdout, counts at the end");
+  c->add_option("--pcap", o->pcap, "the capture (Ethernet, raw IP, Linux cooked, loopback)")
+      ->required()
+      ->check(CLI::ExistingFile);
+  c->add_option("--config", o->config, "policy; without it everything is accepted")->check(CLI::ExistingFile);
+  c->add_option("--wire", o->wire, "the wire that the capture was taken on; without it the first");
+  c->add_option("--write", o->write, "write what leaves the gateway to this capture");
+  c->add_flag("--verdicts", o->verdicts, "one event a packet, with its verdict and reason");
+  c->callback([o, &s, &exit] { exit = replay(s, *o); });
+}
+
+}  // namespace sekisho::cli

@@ -1,0 +1,70 @@
+#include <nlohmann/json.hpp>
+
+#include "control/daemon/route_kit.h"
+#include "control/daemon/routes.h"
+#include "dataplane/base/clock.h"
+
+namespace sekisho::control {
+using nlohmann::json;
+
+namespace {
+
+Target target_of(const Daemon& daemon, const json& body) {
+  const std::string name = text_field(body, "target");
+  auto target = find_target(*daemon.site(), name);
+  if (!target)
+    throw Refusal{404, "no_such_target", "'" + name + "' is neither a link, nor a zone, nor \"all\""};
+  return *target;
+}
+
+QuarantineKey host_of(const json& body) {
+  const std::string text = text_field(body, "host");
+  const auto key = parse_quarantine_key(text);
+  if (!key) throw Refusal{400, "bad_host", "'" + text + "' is not the IP or MAC address of one host"};
+  return *key;
+}
+
+json receipt_answer(const Receipt& receipt) {
+  json out = receipt_to_json(receipt);
+  out["text"] = {{"en", receipt_text(receipt, Language::english)},
+                 {"ja", receipt_text(receipt, Language::japanese)}};
+  return out;
+}
+
+}  // namespace
+
+void add_command_routes(UnixHttpServer& server, Daemon& daemon) {
+  on_post(server, "/v1/cut", [&](const httplib::Request& request) {
+    const std::uint64_t command = monotonic_ns();
+    const json body = body_of(request);
+    const Target target = target_of(daemon, body);
+    const std::string reason = text_field(body, "reason");
+    const bool reset = flag_field(body, "reset");
+    return receipt_answer(daemon.links().cut(target.links, who_of(request), reason, command, reset));
+  });
+  on_post(server, "/v1/reopen", [&](const httplib::Request& request) {
+    const json body = body_of(request);
+    return receipt_answer(
+        daemon.links().reopen(target_of(daemon, body).links, who_of(request), text_field(body, "reason")));
+  });
+  on_post(server, "/v1/undo", [&](const httplib::Request& request) {
+    return receipt_answer(daemon.links().undo(who_of(request)));
+  });
+  on_post(server, "/v1/quarantine", [&](const httplib::Request& request) {
+    const std::uint64_t command = monotonic_ns();
+    const json body = body_of(request);
+    const std::uint64_t seconds = number_field(body, "for_s");
+    constexpr std::uint64_t kLongest = 366ull * 86400;
+    if (seconds > kLongest)
+      throw Refusal{400, "bad_request", "for_s: longer than a year; leave it out for no end"};
+    const std::uint64_t until = seconds == 0 ? 0 : wall_ns() + seconds * kSecond;
+    return receipt_answer(daemon.links().quarantine(host_of(body), until, who_of(request),
+                                                    text_field(body, "reason"), command));
+  });
+  on_post(server, "/v1/release", [&](const httplib::Request& request) {
+    const json body = body_of(request);
+    return receipt_answer(daemon.links().release(host_of(body), who_of(request), text_field(body, "reason")));
+  });
+}
+
+}  // namespace sekisho::control
