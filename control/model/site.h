@@ -35,6 +35,8 @@ struct Question {
 };
 
 const std::vector<Question>& site_questions();
+// What is wrong with the answers together (one device given twice); nothing: they are good.
+std::optional<Bilingual> site_fault(const SiteAnswers& answers);
 // Names that `services` may hold, with the port: "ssh", "rdp", …
 const std::vector<std::string>& known_services();
 // The whole file, with comments. REQUIRES: answers that the questions accepted, the two devices different (a
