@@ -7,6 +7,27 @@ namespace {
 constexpr std::uint32_t kEthernet = 14;
 constexpr std::uint32_t kArp = 28;  // Ethernet and IPv4 only: the parser refuses others
 
+// Neighbour discovery is IPv6's ARP (RFC 4861): the ends, the target, and the link-layer addresses in
+// options.
+template <typename Mac, typename Ip6>
+bool neighbour_quarantined(const Packet& p, const Mac& mac, const Ip6& ip6) {
+  const std::uint32_t l3 = p.l3, icmp = p.l4;
+  if (p.length < l3 + 40) return false;
+  if (ip6(l3 + 8) || ip6(l3 + 24)) return true;
+  if (p.length < icmp + 8) return false;
+  const std::uint8_t type = p.data[icmp];
+  if (type < 133 || type > 137) return false;
+  if (type >= 135 && p.length >= icmp + 24 && ip6(icmp + 8)) return true;
+  constexpr std::uint8_t kFixed[] = {8, 16, 24, 24, 40};
+  for (std::uint32_t at = icmp + kFixed[type - 133]; at + 8 <= p.length;) {
+    const std::uint8_t option = p.data[at];
+    if ((option == 1 || option == 2) && mac(at + 2)) return true;
+    if (p.data[at + 1] == 0) return false;  // the parser refuses it
+    at += p.data[at + 1] * 8u;
+  }
+  return false;
+}
+
 bool end_quarantined(const Packet& p, const Words& words, std::uint64_t now_ns) {
   if (p.length < kEthernet) return false;
   const auto mac = [&](std::uint32_t at) {
@@ -22,6 +43,7 @@ bool end_quarantined(const Packet& p, const Words& words, std::uint64_t now_ns) 
   const std::uint32_t l3 = p.l3;
   switch (p.kind) {
     case PacketKind::arp:
+      if (p.ip_version == 6) return neighbour_quarantined(p, mac, ip6);
       if (p.length < l3 + kArp) return false;
       return mac(l3 + 8) || ip4(l3 + 14) || mac(l3 + 18) || ip4(l3 + 24);
     case PacketKind::ip:

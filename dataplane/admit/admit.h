@@ -1,8 +1,9 @@
 // Admission: the first and the last thing that a packet meets.
 //
 // REQUIRES: live packets have link set (ingress: from the wire that they came in on) and are parsed: kind,
-// l3, ip_version. Drops: no_words, link_cut or link_cut_egress, quarantined (an IP or MAC address of either
-// end; in ARP also the sender and target inside). now_ns: CLOCK_MONOTONIC. Thread: the burst's worker.
+// l3, l4, ip_version. Drops: no_words, link_cut or link_cut_egress, quarantined (an IP or MAC address of
+// either end; in ARP and neighbour discovery also the sender and target inside). now_ns: CLOCK_MONOTONIC.
+// Thread: the burst's worker.
 #pragma once
 
 #include <cstdint>

@@ -104,8 +104,11 @@ DropReason check_icmp_error(const Flow& flow, const Packet& p, bool quoted_from_
   const TcpSide& sender = flow.side[quoted_from_initiator ? 0 : 1];
   const TcpSide& receiver = flow.side[quoted_from_initiator ? 1 : 0];
   if ((sender.flags & side_flag::kKnown) == 0) return DropReason::none;
+  // In flight is at most the receiver's window.
+  const bool window_known = (receiver.flags & side_flag::kKnown) != 0;
+  const std::uint32_t reach = window_known ? std::max(receiver.window_bytes(), 1u) : 1u << 30;
   const std::uint32_t behind = sender.end - seq;  // modulo 2^32: beyond the end is far behind
-  return behind <= std::max(receiver.window_bytes(), 66000u) ? DropReason::none : DropReason::icmp_unrelated;
+  return behind <= reach ? DropReason::none : DropReason::icmp_unrelated;
 }
 
 }  // namespace sekisho::flow

@@ -222,7 +222,8 @@ DropReason judge(const Flow& flow, const Segment& s, const TrackOptions& options
   const bool receiver_acked = (receiver.flags & side_flag::kAcked) != 0;
   const std::uint32_t reach = receiver.window_bytes();
 
-  // Data: not beyond the receiver's window (and one byte that probes a closed one), nor older than it.
+  // Data: not beyond the receiver's window (and one byte that probes a closed one), nor older than it (and
+  // one byte that keeps alive).
   if (receiver_acked) {
     if (after(s.end, sender.max_end + 1)) return DropReason::tcp_window;
     if (!known && before(s.end, receiver.max_ack - std::max(reach, kAckLag))) return DropReason::tcp_window;
@@ -231,7 +232,7 @@ DropReason judge(const Flow& flow, const Segment& s, const TrackOptions& options
     if (after(s.end, sender.end + ahead)) return DropReason::tcp_window;
   }
   if (known) {
-    if ((receiver.flags & side_flag::kKnown) != 0 && before(s.end, sender.end - reach - 1))
+    if ((receiver.flags & side_flag::kKnown) != 0 && before(s.end, sender.end - std::max(reach, 1u) - 1))
       return DropReason::tcp_window;
     if ((sender.flags & side_flag::kFin) != 0 && after(s.end, sender.end)) return DropReason::tcp_window;
     if (s.event == Event::fin && before(s.end, sender.end)) return DropReason::tcp_window;
