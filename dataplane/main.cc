@@ -1,0 +1,106 @@
+// sekisho-dataplane: forwards packets. Knows what its control socket tells; reads no configuration.
+#include <pwd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <string>
+
+#include "dataplane/io/log.h"
+#include "dataplane/io/steward.h"
+
+namespace {
+
+constexpr const char* kHelp =
+    "sekisho-dataplane: the packet path of the Sekisho gateway.\n"
+    "\n"
+    "  --socket PATH     control socket           (/run/sekisho/dataplane.sock)\n"
+    "  --lock PATH       one dataplane per file   (the socket's path and .lock)\n"
+    "  --guard FILE      XDP guard for af_xdp ports, for example /usr/lib/sekisho/guard.bpf.o\n"
+    "  --bpffs DIR       where its maps are pinned (/sys/fs/bpf)\n"
+    "  --user NAME       whom to become once the ports are open (sekisho if there is one, else nobody)\n"
+    "  --log-level L     error, warning, info or debug (info)\n"
+    "  --version, --help\n"
+    "\n"
+    "It waits for a management process (sekishod), which hands it the words and a snapshot. SIGTERM stops "
+    "it.\n";
+
+int usage(const char* what, const char* which) {
+  std::fprintf(stderr, "sekisho-dataplane: %s %s (--help lists the options)\n", what, which);
+  return 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace sekisho;
+  io::StewardOptions options;
+  std::string lock;
+  for (int i = 1; i < argc; ++i) {
+    const std::string name = argv[i];
+    if (name == "--help") {
+      std::fputs(kHelp, stdout);
+      return 0;
+    }
+    if (name == "--version") {
+      std::puts("sekisho-dataplane " SEKISHO_VERSION);
+      return 0;
+    }
+    std::string level;
+    std::string* target = nullptr;
+    if (name == "--socket") target = &options.socket;
+    if (name == "--lock") target = &lock;
+    if (name == "--guard") target = &options.guard;
+    if (name == "--bpffs") target = &options.bpffs;
+    if (name == "--user") target = &options.user;
+    if (name == "--log-level") target = &level;
+    if (target == nullptr) return usage("unknown option", argv[i]);
+    if (++i == argc) return usage("a value is missing after", name.c_str());
+    *target = argv[i];
+    if (target != &level) continue;
+    if (level == "error") {
+      io::set_log_level(io::LogLevel::error);
+    } else if (level == "warning") {
+      io::set_log_level(io::LogLevel::warning);
+    } else if (level == "info") {
+      io::set_log_level(io::LogLevel::info);
+    } else if (level == "debug") {
+      io::set_log_level(io::LogLevel::debug);
+    } else {
+      return usage("unknown level", argv[i]);
+    }
+  }
+  if (options.user.empty()) options.user = getpwnam("sekisho") != nullptr ? "sekisho" : "nobody";
+  if (lock.empty()) lock = options.socket + ".lock";
+
+  // Before any thread: all of them leave these signals to the steward.
+  sigset_t stop;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  sigaddset(&stop, SIGINT);
+  sigaddset(&stop, SIGHUP);
+  sigprocmask(SIG_BLOCK, &stop, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  options.signals = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+
+  // The default place exists only once somebody makes it.
+  if (options.socket.starts_with("/run/sekisho/")) mkdir("/run/sekisho", 0755);
+  std::string why;
+  const io::Descriptor held = io::lock_file(lock, why);
+  if (!held) {
+    io::log_line(io::LogLevel::error, "%s", why.c_str());
+    return 1;
+  }
+  try {
+    io::Steward steward(options);
+    io::log_line(io::LogLevel::info, "%s waits on %s", SEKISHO_VERSION, options.socket.c_str());
+    return steward.run();
+  } catch (const std::exception& e) {
+    io::log_line(io::LogLevel::error, "%s", e.what());
+    return 1;
+  }
+}
