@@ -1,0 +1,144 @@
+// Words and the pipeline: cut, reset, quarantine, restart.
+#include "dataplane/base/quarantine_key.h"
+#include "tests/pipeline/gateway_fixture.h"
+
+namespace sekisho::test {
+namespace {
+
+TEST(Cut, StopsEstablishedAndNewAndEverythingElse) {
+  TestWorld w(site_toml(kAllowSmb));
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  w.say(SEKISHO_WORD_CUT);
+  w.sent.clear();
+  EXPECT_EQ(t.say("x"), DropReason::link_cut);
+  EXPECT_EQ(t.answer("y"), DropReason::link_cut);
+  EXPECT_EQ(w.in(0, eth().arp("10.0.0.1", "10.0.0.2").build()), DropReason::link_cut) << "ARP is traffic too";
+  EXPECT_EQ(w.in(0, eth().ethertype(0x88cc).payload("lldp").build()), DropReason::link_cut);
+  EXPECT_TRUE(w.sent.empty());
+  EXPECT_EQ(w.counters->seen_generation, w.words->generation);
+}
+
+TEST(Cut, AnUnknownWordReadsAsCut) {
+  TestWorld w(site_toml(kAllowSmb));
+  for (std::uint32_t word : {0u, 1u, 0xffffffffu, SEKISHO_WORD_OPEN ^ 1u}) {
+    w.say(word);
+    EXPECT_EQ(Conversation{w}.syn(), DropReason::link_cut) << word;
+  }
+}
+
+TEST(Cut, EndsItsFlowsAndCountsThem) {
+  TestWorld w(site_toml(kAllowSmb));
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  w.say(SEKISHO_WORD_CUT);
+  w.rest();
+  const std::uint32_t link = sekisho_link_index(0, 1);
+  EXPECT_EQ(w.counters->link[link].flows_ended_by_cut, 1u);
+  EXPECT_EQ(w.counters->link[link].flows_live, 0u);
+  EXPECT_EQ(w.counters->cut_sweep_generation, w.words->generation);
+  EXPECT_EQ(w.of_kind(abi::EventKind::flow_end).at(0).end, abi::FlowEnd::link_cut);
+  w.say(SEKISHO_WORD_OPEN);
+  EXPECT_EQ(t.say("again"), DropReason::tcp_not_syn) << "a cut connection does not come back by itself";
+}
+
+TEST(Cut, WithResetEndsTcpBothWaysAtTheExactSequence) {
+  TestWorld w(site_toml(kAllowSmb));
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  ASSERT_EQ(t.say("hello"), DropReason::none);
+  ASSERT_EQ(t.answer("welcome"), DropReason::none);
+  w.sent.clear();
+  w.say(SEKISHO_WORD_CUT_RESET);
+  EXPECT_EQ(t.say("x"), DropReason::link_cut);
+  w.rest();
+  ASSERT_EQ(w.sent.size(), 2u);
+  for (const Sent& s : w.sent) {
+    EXPECT_EQ(s.frame[47] & 4, 4) << "RST";
+    const std::uint32_t sequence = load_be32(&s.frame[38]);
+    if (s.port == 0) {
+      EXPECT_EQ(sequence, t.s);
+      EXPECT_EQ(Bytes(s.frame.begin(), s.frame.begin() + 6), Bytes(kMacA.begin(), kMacA.end()));
+    } else {
+      EXPECT_EQ(s.port, 1);
+      EXPECT_EQ(sequence, t.c);
+    }
+  }
+  EXPECT_EQ(w.counters->link[sekisho_link_index(0, 1)].resets_sent, 2u);
+}
+
+TEST(Cut, OneLinkLeavesTheOthersAlone) {
+  TestWorld w(site_toml(kAllowSmb));
+  w.words->link[sekisho_link_index(5, 9)] = SEKISHO_WORD_CUT;
+  ++w.words->generation;
+  EXPECT_EQ(Conversation{w}.established(), DropReason::none);
+}
+
+TEST(Cut, DamagedWordsCutEverything) {
+  TestWorld w(site_toml(kAllowSmb));
+  w.words->magic ^= 1;
+  const DropReason r = Conversation{w}.syn();
+  EXPECT_TRUE(r == DropReason::no_words || r == DropReason::link_cut);
+  EXPECT_TRUE(w.sent.empty());
+}
+
+TEST(Quarantine, StopsOneHostAndEndsItsFlows) {
+  TestWorld w(site_toml(kAllowSmb));
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  const Bytes host = address("10.0.0.1");
+  const QuarantineKey key = QuarantineKey::ipv4(host.data());
+  sekisho_quarantine_slot& slot = w.words->quarantine[key.home()];
+  std::copy(host.begin(), host.end(), slot.key);
+  slot.kind = SEKISHO_QUARANTINE_IPV4;
+  slot.until_ns = w.now_ns + 60 * kSecond;
+  w.words->quarantine_count = 1;
+  ++w.words->quarantine_generation;
+  ++w.words->generation;
+  EXPECT_EQ(t.say("x"), DropReason::quarantined);
+  EXPECT_EQ(t.answer("x"), DropReason::quarantined);
+  EXPECT_EQ(w.in(0, eth().ip4("10.0.0.2", "10.1.0.1").tcp(1, 445).syn().build()), DropReason::none);
+  w.rest();
+  EXPECT_EQ(w.of_kind(abi::EventKind::flow_end).at(0).end, abi::FlowEnd::quarantined);
+  w.now_ns += 60 * kSecond;
+  EXPECT_EQ(t.syn(), DropReason::none) << "it ends by itself";
+}
+
+TEST(Restart, ClinicalSessionsAreTakenUpAgain) {
+  const std::string toml = site_toml(kAllowSmb, "clinical = true\n");
+  TestWorld before(toml);
+  Conversation t{before};
+  ASSERT_EQ(t.established(), DropReason::none);
+  ASSERT_EQ(t.say("study, first half"), DropReason::none);
+  const auto saved =
+      before.flows({.link = 0xffffffffu, .only_established = 1, .only_clinical = 1, .limit = 0});
+  ASSERT_EQ(saved.size(), 1u);
+
+  TestWorld after(toml);
+  EXPECT_TRUE(after.gateway->restore(saved[0], after.now_ns));
+  EXPECT_FALSE(after.gateway->restore(saved[0], after.now_ns)) << "only once";
+  Conversation again{after, 445, t.c, t.s};
+  EXPECT_EQ(again.say("second half"), DropReason::none);
+  EXPECT_EQ(again.answer("stored"), DropReason::none);
+
+  TestWorld stricter(site_toml("", "clinical = true\n"));
+  EXPECT_FALSE(stricter.gateway->restore(saved[0], stricter.now_ns)) << "policy is asked again";
+  TestWorld cut(toml);
+  cut.say(SEKISHO_WORD_CUT);
+  EXPECT_FALSE(cut.gateway->restore(saved[0], cut.now_ns)) << "a cut link takes nothing up";
+}
+
+TEST(Restart, DumpsFilterByLink) {
+  TestWorld w(site_toml(kAllowSmb));
+  ASSERT_EQ(Conversation{w}.established(), DropReason::none);
+  EXPECT_EQ(w.flows({.link = sekisho_link_index(0, 1), .only_established = 0, .only_clinical = 0, .limit = 0})
+                .size(),
+            1u);
+  EXPECT_EQ(w.flows({.link = sekisho_link_index(3, 1), .only_established = 0, .only_clinical = 0, .limit = 0})
+                .size(),
+            0u);
+  EXPECT_EQ(w.flows({.link = 0xffffffffu, .only_established = 0, .only_clinical = 1, .limit = 0}).size(), 0u);
+}
+
+}  // namespace
+}  // namespace sekisho::test
