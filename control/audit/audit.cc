@@ -12,6 +12,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "control/audit/line_reader.h"
 #include "control/audit/record.h"
 #include "dataplane/base/clock.h"
 
@@ -101,6 +102,7 @@ struct Audit::State {
   bool newline_first = false;  // the file ends inside a line
   bool look_again = false;     // a failed write may have left something: read the tail before the next record
   bool had_records = false;
+  bool tail_lost = false;
   std::vector<std::string> notes;
   std::vector<AuditEntry> pending;  // note records still to be written
 
@@ -178,6 +180,7 @@ bool Audit::State::adopt_tail(std::string& error) {
     case HeadFile::good:
       had_records = had_records || head.sequence > 0;
       if (head.sequence > sequence) {
+        tail_lost = true;
         note(kNoteTail, {{"last_in_log", sequence}, {"last_in_head", head.sequence}},
              "tail_missing: the log ends at " + std::to_string(sequence) + ", the head file knows " +
                  std::to_string(head.sequence));
@@ -304,6 +307,15 @@ const std::vector<std::string>& Audit::opening_notes() const {
 }
 bool Audit::had_records() const {
   return state_->had_records;
+}
+
+bool Audit::contains(std::string_view action) const {
+  if (state_->tail_lost) return true;
+  LineReader reader(state_->paths.log);
+  std::string line;
+  while (reader.is_open() && reader.next(line))
+    if (const auto record = parse_line(line); record && record->action == action) return true;
+  return false;
 }
 
 }  // namespace sekisho::control

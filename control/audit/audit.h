@@ -71,6 +71,9 @@ class Audit {
   const std::vector<std::string>& opening_notes() const;
   // True if the log (or its head) existed with at least one record when opened.
   bool had_records() const;
+  // True if a record of this action is in the log, or if the log has lost records (it may have been there).
+  // Reads the whole log.
+  bool contains(std::string_view action) const;
 
  private:
   struct State;

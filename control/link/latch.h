@@ -63,7 +63,6 @@ class Latch {
   bool write(LatchState& state, std::string& error, std::string* warning = nullptr);
 
  private:
-  struct Slot;
   std::string directory_;
   std::array<std::uint64_t, 2> slot_sequence_{};  // 0: damaged or absent: written first
   bool read_ = false;

@@ -46,11 +46,6 @@ struct LinkDescription {
   bool clinical = false;
 };
 
-struct QuarantinedHost {
-  QuarantineKey key;
-  std::uint64_t until_ns = 0;       // CLOCK_MONOTONIC; UINT64_MAX: until released
-  std::uint64_t until_wall_ns = 0;  // UINT64_MAX: until released
-};
 struct LinkStatus {
   LinkIndex link;
   bool cut = true;
@@ -86,8 +81,10 @@ class LinkControl {
   // would change its number. False: `error`; do not load that policy.
   bool set_zones(const std::vector<std::string>& names, bool live, std::string& error);
 
-  // command_ns: CLOCK_MONOTONIC at which the command arrived; 0: now.
-  Receipt cut(const LinkSet& links, const Who& who, const std::string& reason, std::uint64_t command_ns = 0);
+  // command_ns: CLOCK_MONOTONIC at which the command arrived; 0: now. reset: the word is
+  // SEKISHO_WORD_CUT_RESET (abi/words.h), so that the workers end the link's TCP connections with RST.
+  Receipt cut(const LinkSet& links, const Who& who, const std::string& reason, std::uint64_t command_ns = 0,
+              bool reset = false);
   Receipt reopen(const LinkSet& links, const Who& who, const std::string& reason,
                  std::uint64_t command_ns = 0);
   // Reopens what the person's last cut (within undo_window) changed and nobody has cut since.
@@ -113,6 +110,8 @@ class LinkControl {
   int words_fd() const;
   int words_map_fd() const;
   std::uint64_t generation() const;
+  // To look at; lives as long as this.
+  const sekisho_words* words() const;
 
  private:
   struct State;

@@ -16,6 +16,12 @@ struct QuarantineKey {
   friend auto operator<=>(const QuarantineKey&, const QuarantineKey&) = default;
 };
 
+struct QuarantinedHost {
+  QuarantineKey key;
+  std::uint64_t until_ns = 0;       // CLOCK_MONOTONIC; UINT64_MAX: until released
+  std::uint64_t until_wall_ns = 0;  // UINT64_MAX: until released
+};
+
 // "10.0.0.5", "2001:db8::1", "52:54:00:aa:bb:cc". An IPv4-mapped IPv6 address becomes IPv4. Nothing: not a
 // host's address (also unspecified, multicast, broadcast, group MAC).
 std::optional<QuarantineKey> parse_quarantine_key(std::string_view text);

@@ -57,6 +57,7 @@ struct Receipt {
   std::vector<WorkerReceipt> workers;
   std::vector<unsigned> missing;    // workers that have not obeyed or drained
   std::vector<std::string> cables;  // ports to unplug when unconfirmed
+  bool reset = false;               // of a cut: TCP connections are ended by RST
   bool latched = false;
   std::string latch_error;
   std::uint64_t audit_sequence = 0;

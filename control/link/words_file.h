@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "dataplane/abi/words.h"
 
@@ -48,8 +49,10 @@ class WordsFile {
 
  private:
   WordsFile() = default;
-  bool open_array(const WordsPlace& place, bool create, std::string& why);
-  bool open_file(const WordsPlace& place, bool create, std::string& why);
+  enum class Try : std::uint8_t { opened, unavailable, broken };
+  Try open_array(const WordsPlace& place, bool create, std::string& why);
+  Try open_file(const WordsPlace& place, bool create, std::string& why);
+  bool checked(std::string& error) const;
   sekisho_words* words_ = nullptr;
   std::size_t mapped_ = 0;
   WordsKind kind_ = WordsKind::file;
@@ -64,11 +67,12 @@ class FileLock {
  public:
   FileLock() = default;
   ~FileLock();
-  FileLock(FileLock&& other) noexcept : fd_(other.fd_), held_(other.held_) {
-    other.fd_ = -1;
-    other.held_ = false;
+  FileLock(FileLock&& other) noexcept : FileLock() { *this = std::move(other); }
+  FileLock& operator=(FileLock&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    std::swap(held_, other.held_);
+    return *this;
   }
-  FileLock& operator=(FileLock&&) = delete;
 
   // Opens or creates the lock file (0600), without locking.
   bool prepare(const std::string& path, std::string& error);

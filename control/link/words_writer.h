@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "control/link/link_set.h"
 #include "control/link/quarantine_key.h"
@@ -25,12 +26,13 @@ class WordsWriter {
  public:
   explicit WordsWriter(sekisho_words* words) : w_(words) {}
 
-  // Fills magic, version and size, last of all, with release. For a zeroed words value.
-  void stamp() noexcept;
+  // Fills version, size and `boot` (hash of the boot id), then magic, last of all, with release.
+  void stamp(std::uint64_t boot) noexcept;
   bool stamped() const noexcept;
 
   // Each returns the new generation.
-  std::uint64_t cut(const LinkSet& links) noexcept;
+  // `reset`: SEKISHO_WORD_CUT_RESET; a link that is cut so already stays so without it, too.
+  std::uint64_t cut(const LinkSet& links, bool reset = false) noexcept;
   std::uint64_t open(const LinkSet& links) noexcept;
   std::uint64_t set_link(LinkIndex link, bool is_open) noexcept;
   // deadline: CLOCK_MONOTONIC ns; ignored when closing. False: index out of range.
@@ -41,10 +43,13 @@ class WordsWriter {
   // Frees the slots whose time is over; returns how many.
   unsigned expire(std::uint64_t now_mono_ns) noexcept;
 
+  // Of the slots in use; until_wall_ns is not known here. Allocates.
+  std::vector<QuarantinedHost> read_quarantine() const;
+
   std::uint64_t generation() const noexcept;
   // Everything that is not exactly `open`.
   LinkSet read_cut() const noexcept;
-  // Only what says CUT! (for words that were never stamped, where zero says nothing).
+  // Only what says cut, with or without reset (for words that were never stamped, where zero says nothing).
   LinkSet read_said_cut() const noexcept;
 
  private:

@@ -1,0 +1,312 @@
+#include "control/link/link_control.h"
+
+#include <algorithm>
+
+#include "control/link/link_state.h"
+
+namespace sekisho::control {
+namespace {
+
+// How long a command waits for another writer of the words. A cut goes on without the lock.
+constexpr std::uint64_t kCutLockWait = 50 * kMillisecond;
+constexpr std::uint64_t kLockWait = 500 * kMillisecond;
+
+}  // namespace
+
+std::unique_ptr<LinkControl> LinkControl::start(LinkControlOptions options, Audit* audit,
+                                                std::string& error) {
+  FileLock alive;
+  if (!alive.prepare(options.words.alive, error)) return nullptr;
+  if (!alive.lock(kSecond)) {
+    error = "another sekishod is running (" + options.words.alive + " is held)";
+    return nullptr;
+  }
+  FileLock words_lock;
+  if (!words_lock.prepare(options.words.lock, error)) return nullptr;
+  if (!words_lock.lock(2 * kSecond)) {
+    error = "the words are locked by another process (" + options.words.lock + ")";
+    return nullptr;
+  }
+  std::string note;
+  auto file = WordsFile::open(options.words, WordsFile::Which::create, error, &note);
+  if (file == nullptr) return nullptr;
+  auto state = std::make_unique<State>(std::move(options), audit, std::move(file));
+  state->alive = std::move(alive);
+  state->words_lock = std::move(words_lock);
+  if (!note.empty())
+    state->report("words: a file stands in for the kernel's array, the guard cannot read it: " + note);
+  if (!state->start(error)) return nullptr;
+  state->words_lock.unlock();
+  return std::unique_ptr<LinkControl>(new LinkControl(std::move(state)));
+}
+
+LinkControl::LinkControl(std::unique_ptr<State> state) : state_(std::move(state)) {}
+LinkControl::~LinkControl() = default;
+
+void LinkControl::set_obedience(std::shared_ptr<Obedience> obedience) {
+  const std::lock_guard words(state_->words_mutex);
+  state_->obedience = std::move(obedience);
+}
+
+void LinkControl::describe(std::vector<LinkDescription> links) {
+  std::erase_if(links, [](const LinkDescription& link) { return link.link.raw >= SEKISHO_MAX_LINKS; });
+  const std::lock_guard guard(state_->info_mutex);
+  state_->descriptions = std::move(links);
+}
+
+Receipt LinkControl::cut(const LinkSet& links, const Who& who, const std::string& reason,
+                         std::uint64_t command_ns, bool reset) {
+  State& s = *state_;
+  const std::uint64_t entered = s.options.now_ns();
+  if (links.none())
+    return s.refuse(s.begin(CommandKind::cut, who, reason, command_ns), "no_links: nothing was named");
+
+  // From here to the store: no allocation, no disk, no queue.
+  FlowBaseline baseline;
+  std::unique_lock words(s.words_mutex);
+  const bool locked = s.words_lock.lock(kCutLockWait);
+  const LinkSet before = s.writer.read_cut();
+  if (s.obedience) read_baseline(*s.obedience, links, baseline);
+  const std::uint64_t generation = s.writer.cut(links, reset);
+  const std::uint64_t stored = s.options.now_ns();
+  ++s.serial;
+  for (std::size_t i = links._Find_first(); i < links.size(); i = links._Find_next(i))
+    s.cut_serial[i] = s.serial;
+  ++s.expected_generation;
+  s.own_cut |= links;
+  s.words_lock.unlock();
+  const std::shared_ptr<Obedience> obedience = s.obedience;
+  words.unlock();
+  if (obedience) obedience->wake();
+
+  Receipt r = s.begin(CommandKind::cut, who, reason, command_ns == 0 ? entered : command_ns);
+  r.named = links;
+  r.changed = links & ~before;
+  r.reset = reset;
+  r.generation = generation;
+  r.stored_ns = stored;
+  if (!locked) r.notes.push_back("the words lock was held by another process; the cut was stored without it");
+  await_obedience(obedience.get(), s.options.deadline_ns, true, r);
+  s.name_links(r);
+  account_links(obedience.get(), baseline, r);
+
+  const std::lock_guard record(s.record_mutex);
+  {
+    // A reopening may have come in between: what it opened is not latched again.
+    const std::lock_guard again(s.words_mutex);
+    const LinkSet still = links & s.writer.read_cut();
+    if (still != links) r.notes.push_back("some of these links have been reopened meanwhile");
+    s.kept.cut |= still;
+  }
+  s.write_latch(r);
+  s.finish(r);
+  return r;
+}
+
+// REQUIRES: record_mutex is not held.
+void LinkControl::State::reopen(Receipt& r, const LinkSet& links) {
+  std::unique_lock record(record_mutex);
+  adopt_foreign();
+  std::uint64_t started;
+  LinkSet before;
+  {
+    const std::lock_guard words(words_mutex);
+    started = serial;
+    before = writer.read_cut();
+  }
+  r.named = links;
+  const LinkSet was_kept = kept.cut;
+  kept.cut &= ~links;
+  std::string error;
+  if (!write_latch(error)) {
+    kept.cut = was_kept;
+    r.latch_error = error;
+    r.refusal = "latch_failed: " + error + "; the links stay cut";
+    finish(r);
+    return;
+  }
+  r.latched = true;
+  LinkSet later;
+  std::shared_ptr<Obedience> workers;
+  {
+    const std::lock_guard words(words_mutex);
+    workers = obedience;
+    if (!words_lock.lock(kLockWait)) {
+      r.refusal = "words_locked: another process writes the words; the links stay cut";
+    } else if (writer.generation() != expected_generation) {
+      r.refusal = "foreign_cut: another process cut links at this moment; look, and ask again";
+    } else {
+      for (std::size_t i = links._Find_first(); i < links.size(); i = links._Find_next(i))
+        later.set(i, cut_serial[i] > started);
+      const LinkSet open = links & ~later;
+      r.changed = open & before;
+      if (!writer.stamped()) writer.stamp(boot);
+      own_cut &= ~open;
+      r.generation = writer.open(open);
+      r.stored_ns = options.now_ns();
+      expected_generation = r.generation;
+    }
+    words_lock.unlock();
+  }
+  if (!r.refusal.empty() || later.any()) {
+    kept.cut |= r.refusal.empty() ? (was_kept & later) | later : was_kept;
+    if (!write_latch(error)) r.notes.push_back("the latch could not be set back: " + error);
+    if (later.any()) r.notes.push_back("some of these links were cut again meanwhile and stay cut");
+    if (!r.refusal.empty()) {
+      r.latched = false;
+      finish(r);
+      return;
+    }
+  }
+  record.unlock();
+  if (workers) workers->wake();
+  await_obedience(workers.get(), options.deadline_ns, false, r);
+  name_links(r);
+  FlowBaseline nothing{};
+  account_links(workers.get(), nothing, r);
+  for (LinkReceipt& link : r.links) link.flows_ended = 0;
+  record.lock();
+  finish(r);
+}
+
+Receipt LinkControl::reopen(const LinkSet& links, const Who& who, const std::string& reason,
+                            std::uint64_t command_ns) {
+  Receipt r = state_->begin(CommandKind::reopen, who, reason, command_ns);
+  if (links.none()) return state_->refuse(std::move(r), "no_links: nothing was named");
+  state_->reopen(r, links);
+  return r;
+}
+
+Receipt LinkControl::undo(const Who& who, std::uint64_t command_ns) {
+  State& s = *state_;
+  Receipt r = s.begin(CommandKind::undo, who, "", command_ns);
+  {
+    const std::lock_guard record(s.record_mutex);
+    s.adopt_foreign();
+  }
+  const LinkSet cut_now = cut_links();
+  LinkSet wanted;
+  std::string refusal = "nothing_to_undo: no cut of yours is known", id;
+  {
+    const std::lock_guard guard(s.info_mutex);
+    LinkSet claimed;  // by later cuts
+    for (auto it = s.history.rbegin(); it != s.history.rend(); ++it) {
+      const bool cuts = it->kind == CommandKind::cut || it->kind == CommandKind::adopt;
+      if (it->kind == CommandKind::cut && it->who.same_person(who) && !it->undone) {
+        // The monotonic clock if this process saw it, else the wall clock, which must not have gone back.
+        const std::uint64_t now = it->mono_ns != 0 ? s.options.now_ns() : s.options.now_wall_ns();
+        const std::uint64_t then = it->mono_ns != 0 ? it->mono_ns : it->wall_ns;
+        if (now < then || now - then > s.options.undo_window_ns) {
+          refusal = "undo_too_late: " + it->id + " is older than " +
+                    std::to_string(s.options.undo_window_ns / kSecond) + " s; reopen instead";
+        } else {
+          wanted = it->changed & cut_now & ~claimed;
+          id = it->id;
+          if (it->changed.none())
+            refusal = "nothing_to_undo: " + it->id + " changed nothing";
+          else if ((it->changed & cut_now).none())
+            refusal = "nothing_to_undo: what " + it->id + " cut has been reopened";
+          else
+            refusal = "nothing_to_undo: others have cut the same since " + it->id;
+          if (((it->changed & cut_now) & claimed).any() && wanted.any())
+            r.notes.push_back("links that others have cut since stay cut");
+        }
+        break;
+      }
+      if (cuts) claimed |= it->named;
+    }
+  }
+  if (wanted.none()) return s.refuse(std::move(r), std::move(refusal));
+  r.reason = "undo of " + id;
+  s.reopen(r, wanted);
+  if (r.outcome != Outcome::refused) {
+    const std::lock_guard guard(s.info_mutex);
+    for (Remembered& old : s.history)
+      if (old.id == id) old.undone = true;
+  }
+  return r;
+}
+
+LinkSet LinkControl::cut_links() const {
+  return state_->writer.read_cut();
+}
+std::uint64_t LinkControl::generation() const {
+  return state_->writer.generation();
+}
+const sekisho_words* LinkControl::words() const {
+  return state_->file->words();
+}
+int LinkControl::words_fd() const {
+  return state_->file->read_only_fd();
+}
+int LinkControl::words_map_fd() const {
+  return state_->file->map_fd();
+}
+
+std::optional<Receipt> LinkControl::receipt(const std::string& id) const {
+  const std::lock_guard record(state_->record_mutex);
+  return state_->store.load(id);
+}
+std::vector<std::string> LinkControl::receipts() const {
+  const std::lock_guard record(state_->record_mutex);
+  return state_->store.list();
+}
+
+bool LinkControl::set_access(std::uint32_t index, bool is_open, std::uint64_t deadline_ns,
+                             std::string& error) {
+  State& s = *state_;
+  const std::lock_guard words(s.words_mutex);
+  // Closing needs no lock, as a cut does not.
+  const bool locked = s.words_lock.lock(is_open ? kLockWait : kCutLockWait);
+  if (!locked && is_open) {
+    error = "words_locked: another process writes the words";
+    return false;
+  }
+  const bool ok = s.writer.set_access(index, is_open, deadline_ns);
+  if (ok) ++s.expected_generation;
+  s.words_lock.unlock();
+  if (!ok) error = "no_such_access";
+  if (ok && s.obedience) s.obedience->wake();
+  return ok;
+}
+
+LinkControlStatus LinkControl::status() const {
+  const State& s = *state_;
+  LinkControlStatus out;
+  out.cut = s.writer.read_cut();
+  out.generation = s.writer.generation();
+  out.words_kind = s.file->kind();
+  out.words_path = s.file->path();
+  const std::uint64_t now = s.options.now_ns(), wall = s.options.now_wall_ns();
+  for (const QuarantinedHost& host : s.writer.read_quarantine()) {
+    if (host.until_ns <= now) continue;
+    out.quarantine.push_back(host);
+    out.quarantine.back().until_wall_ns =
+        host.until_ns == UINT64_MAX ? UINT64_MAX : wall + (host.until_ns - now);
+  }
+  const std::lock_guard guard(s.info_mutex);
+  out.latch = s.health;
+  out.latch_current = s.latch_current;
+  out.reports = s.reports;
+  const auto add = [&](LinkIndex link) {
+    LinkStatus status;
+    status.link = link;
+    status.cut = out.cut[link.raw];
+    for (auto it = s.history.rbegin(); status.cut && it != s.history.rend(); ++it) {
+      if (it->kind != CommandKind::cut && it->kind != CommandKind::adopt) continue;
+      if (!it->changed[link.raw]) continue;
+      status.receipt = it->id;
+      status.by = it->who.name;
+      status.reason = it->reason;
+      status.since_wall_ns = it->wall_ns;
+      break;
+    }
+    out.links.push_back(std::move(status));
+  };
+  for (const LinkDescription& link : s.descriptions) add(link.link);
+  for (std::size_t i = 0; s.descriptions.empty() && i < out.cut.size(); ++i)
+    if (out.cut[i]) add(LinkIndex(static_cast<std::uint16_t>(i)));
+  return out;
+}
+
+}  // namespace sekisho::control
