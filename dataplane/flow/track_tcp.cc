@@ -220,19 +220,22 @@ DropReason judge(const Flow& flow, const Segment& s, const TrackOptions& options
   const bool learnt = (flow.flags & flow_flag::kLearnt) != 0;
   const bool known = (sender.flags & side_flag::kKnown) != 0;
   const bool receiver_acked = (receiver.flags & side_flag::kAcked) != 0;
+  // How far back an end may still speak: a window. One learnt in midstream may be smaller than one before.
   const std::uint32_t reach = receiver.window_bytes();
+  const std::uint32_t data_lag = learnt ? kWidestWindow : std::max(reach, 1u);
+  const std::uint32_t ack_lag = learnt ? kWidestWindow : std::max(sender.window_bytes(), kAckLag);
 
   // Data: not beyond the receiver's window (and one byte that probes a closed one), nor older than it (and
   // one byte that keeps alive).
   if (receiver_acked) {
     if (after(s.end, sender.max_end + 1)) return DropReason::tcp_window;
-    if (!known && before(s.end, receiver.max_ack - std::max(reach, kAckLag))) return DropReason::tcp_window;
+    if (!known && before(s.end, receiver.max_ack - data_lag)) return DropReason::tcp_window;
   } else if (known) {
     const std::uint32_t ahead = learnt ? kWidestWindow : options.allow_syn_data ? reach : 0;
     if (after(s.end, sender.end + ahead)) return DropReason::tcp_window;
   }
   if (known) {
-    if ((receiver.flags & side_flag::kKnown) != 0 && before(s.end, sender.end - std::max(reach, 1u) - 1))
+    if ((receiver.flags & side_flag::kKnown) != 0 && before(s.end, sender.end - data_lag - 1))
       return DropReason::tcp_window;
     if ((sender.flags & side_flag::kFin) != 0 && after(s.end, sender.end)) return DropReason::tcp_window;
     if (s.event == Event::fin && before(s.end, sender.end)) return DropReason::tcp_window;
@@ -242,7 +245,7 @@ DropReason judge(const Flow& flow, const Segment& s, const TrackOptions& options
   if ((receiver.flags & side_flag::kKnown) != 0) {
     const std::uint32_t unseen = learnt ? kWidestWindow : 0;
     if (after(s.ack, receiver.end + unseen)) return DropReason::tcp_ack;
-    if (before(s.ack, receiver.end - std::max(sender.window_bytes(), kAckLag))) return DropReason::tcp_ack;
+    if (before(s.ack, receiver.end - ack_lag)) return DropReason::tcp_ack;
     const bool handshake = flow.state == State::syn_received && (sender.flags & side_flag::kAcked) == 0;
     if (handshake && s.ack != receiver.end && !options.allow_syn_data) return DropReason::tcp_ack;
   }
