@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdlib>
+
 #include "control/model/render.h"
 #include "control/model/values.h"
 
@@ -42,6 +45,7 @@ std::vector<std::string> zone_names(std::uint64_t set, const Model& model) {
   for (std::size_t i = 0; i < model.zones.size(); ++i) {
     if (set >> i & 1) out.push_back(model.zones[i].name);
   }
+  std::sort(out.begin(), out.end());
   return out;
 }
 

@@ -21,7 +21,9 @@ class Expander {
   }
 
   void run() {
-    for (auto& [name, object] : objects_) expand(name, object, 1);
+    for (auto& [name, object] : objects_) {
+      if (object.state == State::fresh) expand(name, object, 1);
+    }
     for (auto& [name, object] : objects_) draft_.model.addresses.emplace(name, std::move(object.ranges));
   }
 

@@ -181,25 +181,31 @@ std::string name_fault(std::string_view name, std::size_t longest) {
 
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
   if (name.size() > 64) return "";
-  std::size_t best = std::max<std::size_t>(1, name.size() / 3) + 1;
   std::string found;
-  std::vector<std::size_t> row;
+  std::size_t best = 0;
+  std::vector<std::size_t> row, above, two_above;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > 64) continue;
-    // Levenshtein, one row at a time; a swap of two neighbours counts as two edits.
+    // Optimal string alignment: insertions, deletions, substitutions and swaps of neighbours, row by row.
     row.resize(candidate.size() + 1);
-    for (std::size_t j = 0; j <= candidate.size(); ++j) row[j] = j;
-    for (std::size_t i = 0; i < name.size(); ++i) {
-      std::size_t diagonal = row[0];
-      row[0] = i + 1;
-      for (std::size_t j = 0; j < candidate.size(); ++j) {
-        const std::size_t keep = diagonal + (name[i] != candidate[j]);
-        diagonal = row[j + 1];
-        row[j + 1] = std::min({keep, row[j] + 1, diagonal + 1});
+    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
+    above = two_above = row;
+    for (std::size_t i = 1; i <= name.size(); ++i) {
+      two_above.swap(above);
+      above.swap(row);
+      row[0] = i;
+      for (std::size_t j = 1; j <= candidate.size(); ++j) {
+        row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (name[i - 1] != candidate[j - 1])});
+        if (i > 1 && j > 1 && name[i - 1] == candidate[j - 2] && name[i - 2] == candidate[j - 1]) {
+          row[j] = std::min(row[j], two_above[j - 2] + 1);
+        }
       }
     }
-    if (row.back() < best && row.back() < std::max(name.size(), candidate.size())) {
-      best = row.back();
+    const std::size_t longer = std::max(name.size(), candidate.size());
+    const std::size_t distance = row.back();
+    if (distance <= std::max<std::size_t>(1, longer / 3) && distance < longer &&
+        (found.empty() || distance < best)) {
+      best = distance;
       found = candidate;
     }
   }

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace sekisho::control {
+
+struct RefusalCase {
+  const char* name;
+  std::string text;      // behind kSite, or the whole file
+  std::string what;      // exactly
+  std::string expected;  // a part of it
+  bool whole = false;
+};
+
+std::vector<RefusalCase> topology_refusals();  // syntax, gateway, ports, zones, interfaces, wires
+std::vector<RefusalCase> link_refusals();
+std::vector<RefusalCase> policy_refusals();  // addresses, services, schedules, vendor access, rules
+
+}  // namespace sekisho::control
