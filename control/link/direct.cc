@@ -24,9 +24,7 @@ std::string bounded(const std::string& text) {
   return text.substr(0, 500);
 }
 
-bool write_note(const std::string& directory, const LinkSet& links, const Who& who, const std::string& reason,
-                DirectCut& result) {
-  const std::uint64_t wall = wall_ns();
+nlohmann::json runs_of(const LinkSet& links) {
   nlohmann::json runs = nlohmann::json::array();
   for (std::size_t i = 0; i < links.size(); ++i) {
     if (!links[i]) continue;
@@ -34,13 +32,30 @@ bool write_note(const std::string& directory, const LinkSet& links, const Who& w
     while (i + 1 < links.size() && links[i + 1]) ++i;
     runs.push_back({first, i});
   }
+  return runs;
+}
+
+LinkSet links_of(const nlohmann::json& runs) {
+  LinkSet links;
+  for (const auto& run : runs) {
+    const auto first = run.at(0).get<std::size_t>(), last = run.at(1).get<std::size_t>();
+    if (first > last || last >= links.size()) throw std::out_of_range("links");
+    for (std::size_t i = first; i <= last; ++i) links.set(i);
+  }
+  return links;
+}
+
+bool write_note(const std::string& directory, const LinkSet& links, const Who& who, const std::string& reason,
+                DirectCut& result) {
+  const std::uint64_t wall = wall_ns();
   const nlohmann::json note{{kNoteKey, 1},
                             {"wall_ns", wall},
                             {"uid", who.uid},
                             {"name", bounded(who.name)},
                             {"from", bounded(who.from)},
                             {"reason", bounded(reason)},
-                            {"links", runs}};
+                            {"links", runs_of(links)},
+                            {"changed", runs_of(result.changed)}};
   const std::string text = note.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   std::error_code ignored;
   fs::create_directories(directory, ignored);
@@ -79,6 +94,7 @@ void latch_cut(const DirectPlaces& places, const LinkSet& links, DirectCut& resu
     return;
   }
   for (const std::string& text : read.reports) result.problems.push_back(text);
+  if (!result.stored) result.changed = links & ~read.state.cut;
   read.state.cut |= links;
   std::string error;
   result.latched = latch.write(read.state, error);
@@ -113,17 +129,19 @@ DirectCut cut_direct(const DirectPlaces& places, const LinkSet& links, const Who
       continue;
     }
     WordsWriter writer(file->words());
+    const LinkSet before = writer.read_cut();
     result.generation = writer.cut(links);
     result.stored_ns = monotonic_ns();
     result.stored = true;
+    result.changed |= links & ~before;
     result.where.push_back(file->path());
   }
   if (!result.stored)
     result.problems.push_back(
         "no words are there: neither a dataplane nor a guard reads any; nothing passes an "
         "af_xdp port, and what passes elsewhere must be unplugged");
-  result.noted = write_note(places.note_directory, links, who, reason, result);
   latch_cut(places, links, result);
+  result.noted = write_note(places.note_directory, links, who, reason, result);
   return result;
 }
 
@@ -153,11 +171,8 @@ std::vector<DirectNote> read_direct_notes(const std::string& directory, std::vec
       note.who.name = json.at("name").get<std::string>();
       note.who.from = json.at("from").get<std::string>();
       note.reason = json.at("reason").get<std::string>();
-      for (const auto& run : json.at("links")) {
-        const auto first = run.at(0).get<std::size_t>(), last = run.at(1).get<std::size_t>();
-        if (first > last || last >= note.links.size()) throw std::out_of_range("links");
-        for (std::size_t i = first; i <= last; ++i) note.links.set(i);
-      }
+      note.links = links_of(json.at("links"));
+      note.changed = links_of(json.at("changed")) & note.links;
     } catch (const std::exception&) {
       reports.push_back("no note of a direct cut, though named like one: " + path);
       continue;

@@ -27,6 +27,7 @@ struct DirectCut {
   std::uint64_t command_ns = 0, stored_ns = 0;
   std::uint64_t generation = 0;
   std::string note_path;
+  LinkSet changed;                    // links that were open before
   std::vector<std::string> where;     // words that were stored
   std::vector<std::string> problems;  // each thing that could not be done, and what follows from it
 };
@@ -40,7 +41,7 @@ struct DirectNote {
   Who who;
   std::string reason;
   std::uint64_t wall_ns = 0;
-  LinkSet links;
+  LinkSet links, changed;
 };
 // The notes that are there, oldest first (at most 256, each at most 64 KiB; what is no note is reported).
 std::vector<DirectNote> read_direct_notes(const std::string& directory, std::vector<std::string>& reports);

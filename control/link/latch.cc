@@ -289,6 +289,8 @@ LatchRead Latch::read() {
 
 bool Latch::write(LatchState& state, std::string& error, std::string* warning) {
   if (!read_) read();
+  std::error_code ignored;  // a failure shows when the slots are opened
+  if (std::filesystem::create_directories(directory_, ignored)) ::chmod(directory_.c_str(), 0700);
   state.sequence = std::max({state.sequence, slot_sequence_[0], slot_sequence_[1]}) + 1;
   if (state.sequence > kMaxSequence) {
     error = "impossible sequence";
@@ -325,13 +327,6 @@ bool Latch::initialise(std::string& error) {
     error = "already_initialised: " + directory_;
     return false;
   }
-  std::error_code failed;
-  std::filesystem::create_directories(directory_, failed);
-  if (failed) {
-    error = directory_ + ": " + failed.message();
-    return false;
-  }
-  ::chmod(directory_.c_str(), 0700);
   LatchState state;
   std::string warning;
   read_ = true;

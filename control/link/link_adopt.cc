@@ -36,7 +36,7 @@ void LinkControl::State::adopt_note(const DirectNote& note, LinkSet& found) {
   Receipt r = begin(CommandKind::adopt, note.who, note.reason, 0);
   r.command_wall_ns = note.wall_ns;
   r.named = note.links;
-  r.changed = note.links & found;
+  r.changed = note.changed;
   r.generation = writer.generation();
   r.notes.push_back("cut directly, without the management process; taken over now");
   std::shared_ptr<Obedience> workers;
@@ -137,6 +137,9 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
   const auto number = [&](std::uint32_t zone) {
     return static_cast<std::size_t>(std::find(names.begin(), names.end(), old[zone]) - names.begin());
   };
+  const auto is_new = [&](std::uint32_t zone) {
+    return std::find(old.begin(), old.end(), names[zone]) == old.end();
+  };
   // Cuts between known zones move with them; cuts of numbers that no zone had stay where they are.
   LinkSet moved = s.kept.cut;
   std::string lost, renumbered;
@@ -148,11 +151,15 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
       if (!s.kept.cut[sekisho_link_index(a, b)]) continue;
       const std::size_t new_a = number(a), new_b = number(b);
       const std::string name = old[b] + "-" + old[a];
-      if (new_a == names.size() || new_b == names.size())
-        lost += (lost.empty() ? "" : ", ") + name;
-      else
-        moved.set(sekisho_link_index(static_cast<std::uint32_t>(new_a), static_cast<std::uint32_t>(new_b)));
-      if ((new_a != a || new_b != b) && renumbered.size() < 500)
+      const bool gone = new_a == names.size() || new_b == names.size();
+      if (gone) lost += (lost.empty() ? "" : ", ") + name;
+      // A zone that is gone may have got another name: what is new is cut in its place.
+      for (std::uint32_t x = 0; x < names.size(); ++x)
+        for (std::uint32_t y = 0; y < names.size(); ++y)
+          if ((new_a == names.size() ? is_new(x) : x == new_a) &&
+              (new_b == names.size() ? is_new(y) : y == new_b))
+            moved.set(sekisho_link_index(x, y));
+      if ((gone || new_a != a || new_b != b) && renumbered.size() < 500)
         renumbered += (renumbered.empty() ? "" : ", ") + name;
     }
   if (live && !renumbered.empty()) {
@@ -196,7 +203,8 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
   s.expected_generation = s.writer.generation();
   std::string ignored;
   s.audit_line(kSelf, "zones.renumbered", "", nlohmann::json{{"lost", lost.substr(0, 2000)}}.dump(), ignored);
-  if (!lost.empty()) s.report("cut links that no longer exist in the configuration: " + lost);
+  if (!lost.empty())
+    s.report("cut links of zones that are gone: " + lost + "; the links of new zones are cut in their place");
   return true;
 }
 

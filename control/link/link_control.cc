@@ -237,7 +237,7 @@ const sekisho_words* LinkControl::words() const {
   return state_->file->words();
 }
 int LinkControl::words_fd() const {
-  return state_->file->read_only_fd();
+  return state_->file->reader_fd();
 }
 int LinkControl::words_map_fd() const {
   return state_->file->map_fd();

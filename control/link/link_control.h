@@ -78,7 +78,8 @@ class LinkControl {
 
   // Links are numbered by zones. Call before a policy is loaded: `names` are its zones in order. Not live (no
   // dataplane runs): cuts follow their zones' names to new numbers. Live: refused if an end of a cut link
-  // would change its number. False: `error`; do not load that policy.
+  // would change its number or name. A cut link's zone that is gone when not live may have been renamed: the
+  // links of new zones are cut in its place. False: `error`; do not load that policy.
   bool set_zones(const std::vector<std::string>& names, bool live, std::string& error);
 
   // command_ns: CLOCK_MONOTONIC at which the command arrived; 0: now. reset: the word is

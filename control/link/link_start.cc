@@ -87,7 +87,10 @@ bool LinkControl::State::start(std::string& error) {
 
   // Cut first; a words value is stamped only when it is whole, and only if a latch stands behind it.
   const bool nothing_known = read.health == LatchHealth::uninitialised;
-  writer.cut(cut);
+  if (nothing_known)
+    writer.cut(~writer.read_cut());  // zero is as cut, and leaves a first start possible
+  else
+    writer.cut(cut);
   const bool hosts_changed = adopt_quarantine(read, words_live);
   if (!words_live)
     for (std::uint32_t i = 0; i < SEKISHO_MAX_ACCESS; ++i) writer.set_access(i, false, 0);

@@ -111,8 +111,7 @@ WordsFile::Try WordsFile::open_array(const WordsPlace& place, bool create, std::
     why = path_ + " is of another version";
     return Try::broken;
   }
-  LIBBPF_OPTS(bpf_obj_get_opts, reading, .file_flags = BPF_F_RDONLY);
-  Descriptor reader(::bpf_obj_get_opts(path_.c_str(), &reading));
+  Descriptor reader(::fcntl(map.fd, F_DUPFD_CLOEXEC, 0));
   sekisho_words* words = reader.fd < 0 ? nullptr : map_words(map.fd);
   if (words == nullptr) {
     why = reason("cannot map " + path_);
@@ -123,7 +122,7 @@ WordsFile::Try WordsFile::open_array(const WordsPlace& place, bool create, std::
   kind_ = WordsKind::bpf_array;
   created_ = made;
   fd_ = map.take();
-  read_only_fd_ = reader.take();
+  reader_fd_ = reader.take();
   return Try::opened;
 }
 
@@ -158,7 +157,7 @@ WordsFile::Try WordsFile::open_file(const WordsPlace& place, bool create, std::s
   kind_ = WordsKind::file;
   created_ = made;
   fd_ = file.take();
-  read_only_fd_ = reader.take();
+  reader_fd_ = reader.take();
   return Try::opened;
 }
 
@@ -187,7 +186,7 @@ bool WordsFile::checked(std::string& error) const {
 WordsFile::~WordsFile() {
   if (words_ != nullptr) ::munmap(words_, mapped_);
   if (fd_ >= 0) ::close(fd_);
-  if (read_only_fd_ >= 0) ::close(read_only_fd_);
+  if (reader_fd_ >= 0) ::close(reader_fd_);
 }
 
 FileLock::~FileLock() {

@@ -42,8 +42,10 @@ class WordsFile {
   WordsKind kind() const { return kind_; }
   bool created() const { return created_; }  // zeroed, all cut
   const std::string& path() const { return path_; }
-  // To pass to the dataplane: can be mapped PROT_READ, MAP_SHARED, and not for writing. Owned by this.
-  int read_only_fd() const { return read_only_fd_; }
+  // To pass to the dataplane, which maps it PROT_READ, MAP_SHARED and closes it: such a mapping can never be
+  // made writable. Of a file the descriptor itself is read-only; of an array it is not, because the kernel
+  // maps no read-only descriptor of an array. Owned by this.
+  int reader_fd() const { return reader_fd_; }
   // The array itself (for the guard's loader), or -1 for a file. Owned by this.
   int map_fd() const { return kind_ == WordsKind::bpf_array ? fd_ : -1; }
 
@@ -57,7 +59,7 @@ class WordsFile {
   std::size_t mapped_ = 0;
   WordsKind kind_ = WordsKind::file;
   bool created_ = false;
-  int fd_ = -1, read_only_fd_ = -1;
+  int fd_ = -1, reader_fd_ = -1;
   std::string path_;
 };
 
