@@ -13,9 +13,11 @@ namespace sekisho::control {
 
 namespace {
 
-// A rule is wide in a dimension where it spans more than this share of the pair's elementary intervals.
-constexpr double kWide = 0.03;
-constexpr std::uint64_t kWideAtLeast = 8;
+// A rule is wide in a dimension where it spans at least this share of the pair's elementary intervals, and
+// more than a few. The first says that no rule is wide: one tree.
+constexpr double kWide[] = {2, 1, 0.2, 0.03};
+constexpr std::uint64_t kFew = 8;
+constexpr std::size_t kGoodLeaf = 8;
 
 std::uint32_t next_key(std::uint32_t key) {
   return key + 1;
@@ -87,31 +89,19 @@ class PairTrees {
     for (const std::uint32_t index : rules_) all.push_back(tree_rule(index));
     const std::array<std::uint32_t, 3> ranks{source_.size(), destination_.size(), service_.size()};
     cut_short(all, ranks);
-    {  // One tree, if that costs little memory.
-      TreeBuilder one(all, ranks);
-      const std::uint64_t little = std::min<std::uint64_t>(budget, 12 * all.size() + 1024);
-      one.build(little);
-      if (one.longest_leaf <= 8) {
-        roots[0] = append(one, all);
-        return;
+    // As few trees as can be had with short leaves in the budget: first one, then wild rules apart, then ever
+    // narrower ones. The last division stands, however long its leaves.
+    for (std::size_t i = 0; i < std::size(kWide); ++i) {
+      const std::vector<std::vector<TreeRule>> classes = divide(all, ranks, kWide[i]);
+      std::deque<TreeBuilder> trees;
+      const std::size_t longest = i + 1 < std::size(kWide) ? kGoodLeaf : all.size();
+      bool good = true;
+      for (std::size_t t = 0; good && t < classes.size(); ++t) {
+        good = trees.emplace_back(classes[t], ranks).build(budget * classes[t].size() / all.size(), longest);
       }
-    }
-    std::array<std::vector<TreeRule>, abi::kTreesPerPair> classes;
-    for (const TreeRule& rule : all) {
-      std::size_t which = 0;
-      for (std::uint32_t d = 0; d < 3; ++d) which |= (wide(*rule.shape[d], ranks[d]) ? 1u : 0u) << d;
-      classes[which].push_back(rule);
-    }
-    // The tree with the first rules first: a match there spares the rest.
-    std::sort(classes.begin(), classes.end(), [](const auto& a, const auto& b) {
-      return !a.empty() && (b.empty() || a.front().index < b.front().index);
-    });
-    std::size_t trees = 0;
-    for (const std::vector<TreeRule>& members : classes) {
-      if (members.empty()) break;
-      TreeBuilder builder(members, ranks);
-      builder.build(budget * members.size() / all.size());
-      roots[trees++] = append(builder, members);
+      if (!good) continue;
+      for (std::size_t t = 0; t < trees.size(); ++t) roots[t] = append(trees[t], classes[t]);
+      return;
     }
   }
 
@@ -178,20 +168,49 @@ class PairTrees {
     if (it != rules.end()) rules.erase(it + 1, rules.end());
   }
 
-  static bool wide(const Shape& shape, std::uint32_t ranks) {
+  static bool wide(const Shape& shape, std::uint32_t ranks, double share) {
     std::uint64_t spanned = 0;
     for (const RankSpan& s : shape.touches) spanned += s.high - s.low + 1;
-    if (spanned == ranks) return true;
-    return spanned > std::max(kWideAtLeast, static_cast<std::uint64_t>(kWide * ranks));
+    const bool wild = spanned == ranks;
+    return static_cast<double>(spanned) >= share * ranks && (wild || spanned > kFew);
+  }
+
+  // Classes by the dimensions in which rules are wide; the class of the first rule first, since a match there
+  // spares work in the others.
+  static std::vector<std::vector<TreeRule>> divide(const std::vector<TreeRule>& all,
+                                                   const std::array<std::uint32_t, 3>& ranks, double share) {
+    std::vector<std::vector<TreeRule>> classes(abi::kTreesPerPair);
+    for (const TreeRule& rule : all) {
+      std::size_t which = 0;
+      for (std::uint32_t d = 0; d < 3; ++d) which |= (wide(*rule.shape[d], ranks[d], share) ? 1u : 0u) << d;
+      classes[which].push_back(rule);
+    }
+    std::erase_if(classes, [](const auto& members) { return members.empty(); });
+    std::sort(classes.begin(), classes.end(),
+              [](const auto& a, const auto& b) { return a.front().index < b.front().index; });
+    return classes;
+  }
+
+  static std::uint32_t leaf_entry(std::uint32_t entry, const std::vector<TreeRule>& members) {
+    return members[entry & abi::kLeafRule].index | (entry & ~abi::kLeafRule);
   }
 
   // Moves a tree from rank space into the tables; its leaves come behind its inner nodes.
   std::uint32_t append(const TreeBuilder& tree, const std::vector<TreeRule>& members) {
     const auto base = static_cast<std::uint32_t>(tables_.nodes.size());
-    const auto leaf_base = base + static_cast<std::uint32_t>(tree.nodes.size());
+    // Short leaves live in the children themselves; the others become nodes, as does a root.
+    std::vector<std::uint32_t> leaf_at(tree.leaves.size());
+    std::uint32_t next = base + static_cast<std::uint32_t>(tree.nodes.size());
+    for (std::uint32_t i = 0; i < leaf_at.size(); ++i) {
+      const std::vector<std::uint32_t>& entries = tree.leaves[i];
+      if (entries.size() > 1 || tree.root == (TreeBuilder::kLeafFlag | i)) {
+        leaf_at[i] = next++;
+      } else {
+        leaf_at[i] = abi::kChildIsLeaf | (entries.empty() ? abi::kLeafRule : leaf_entry(entries[0], members));
+      }
+    }
     const auto place = [&](std::uint32_t child) {
-      return (child & TreeBuilder::kLeafFlag) != 0 ? leaf_base + (child & ~TreeBuilder::kLeafFlag)
-                                                   : base + child;
+      return (child & TreeBuilder::kLeafFlag) != 0 ? leaf_at[child & ~TreeBuilder::kLeafFlag] : base + child;
     };
     const auto child_base = static_cast<std::uint32_t>(tables_.children.size());
     for (const std::uint32_t child : tree.children) tables_.children.push_back(place(child));
@@ -212,13 +231,15 @@ class PairTrees {
       }
       tables_.nodes.push_back(out);
     }
-    for (const std::vector<std::uint32_t>& entries : tree.leaves) {
+    for (std::uint32_t i = 0; i < leaf_at.size(); ++i) {
+      if ((leaf_at[i] & abi::kChildIsLeaf) != 0) continue;
+      const std::vector<std::uint32_t>& entries = tree.leaves[i];
       abi::TreeNode out{};
       out.dimension = static_cast<std::uint32_t>(abi::TreeDimension::leaf);
       out.count = static_cast<std::uint32_t>(entries.size());
       out.first = static_cast<std::uint32_t>(tables_.leaf_rules.size());
       for (const std::uint32_t entry : entries) {
-        tables_.leaf_rules.push_back(members[entry & abi::kLeafRule].index | (entry & ~abi::kLeafRule));
+        tables_.leaf_rules.push_back(leaf_entry(entry, members));
       }
       tables_.nodes.push_back(out);
     }

@@ -11,24 +11,45 @@ namespace sekisho::control {
 
 namespace {
 
+// A place is a /24 or a /64. Sets that touch more than kPlaces of them are anywhere.
 constexpr std::uint64_t kAnywhere = ~0ull;
+constexpr std::uint64_t kPlaces = 8;
 
-// The neighbourhood that holds the whole set, or kAnywhere.
-std::uint64_t place_of(const AddressIntervals& set) {
-  if (set.any || (set.v4.empty() == set.v6.empty())) return kAnywhere;
-  if (!set.v4.empty()) {
-    const std::uint32_t first = set.v4.front().low >> 8;
-    return set.v4.back().high >> 8 == first ? first : kAnywhere;
-  }
-  const std::uint64_t first = set.v6.front().low.high;
-  // Above the IPv4 places; a collision costs time only.
-  return set.v6.back().high.high == first ? first | 1ull << 63 : kAnywhere;
+std::uint64_t place(std::uint32_t address) {
+  return address >> 8;
+}
+std::uint64_t place(const abi::Address6& address) {
+  return address.high | 1ull << 63;  // apart from the IPv4 places; a collision costs time only
+}
+
+// The places that the set touches, or only kAnywhere.
+std::vector<std::uint64_t> places_of(const AddressIntervals& set) {
+  std::vector<std::uint64_t> places;
+  const auto collect = [&](const auto& intervals) {
+    for (const auto& i : intervals) {
+      const std::uint64_t first = place(i.low);
+      const std::uint64_t more = place(i.high) - first;
+      if (places.size() > kPlaces || more >= kPlaces) return false;
+      for (std::uint64_t n = 0; n <= more; ++n) {
+        if (places.empty() || places.back() != first + n) places.push_back(first + n);
+      }
+    }
+    return true;
+  };
+  if (set.any || !collect(set.v4) || !collect(set.v6) || places.size() > kPlaces) return {kAnywhere};
+  return places;
+}
+
+// Where a rule that covers the set is found, if it is not anywhere: the place of the set's first address.
+std::uint64_t first_place(const AddressIntervals& set, bool family4) {
+  if (set.any) return kAnywhere;
+  return family4 ? place(set.v4.front().low) : place(set.v6.front().low);
 }
 
 class Shadows {
  public:
   explicit Shadows(const NormalPolicy& policy) : policy_(policy) {
-    for (const AddressIntervals& set : policy.addresses) place_.push_back(place_of(set));
+    for (const AddressIntervals& set : policy.addresses) places_.push_back(places_of(set));
     for (const ServiceSet& set : policy.services) {
       const bool none = set.touches.empty();
       service_box_.push_back(none ? KeySpan{0, 0}
@@ -39,8 +60,8 @@ class Shadows {
   // The first rule before `index` that covers it.
   std::optional<std::uint32_t> covering(std::uint32_t index) const {
     const NormalRule& rule = policy_.rules[index];
-    const std::uint64_t s = place_[rule.source];
-    const std::uint64_t d = place_[rule.destination];
+    const std::uint64_t s = first_place(policy_.addresses[rule.source], rule.match4);
+    const std::uint64_t d = first_place(policy_.addresses[rule.destination], rule.match4);
     std::optional<std::uint32_t> found;
     const auto search = [&](std::uint64_t source, std::uint64_t destination) {
       const auto it = cell_.find(key(source, destination));
@@ -62,7 +83,9 @@ class Shadows {
 
   void add(std::uint32_t index) {
     const NormalRule& rule = policy_.rules[index];
-    cell_[key(place_[rule.source], place_[rule.destination])].push_back(index);
+    for (const std::uint64_t s : places_[rule.source]) {
+      for (const std::uint64_t d : places_[rule.destination]) cell_[key(s, d)].push_back(index);
+    }
   }
 
  private:
@@ -89,7 +112,7 @@ class Shadows {
   }
 
   const NormalPolicy& policy_;
-  std::vector<std::uint64_t> place_;
+  std::vector<std::vector<std::uint64_t>> places_;
   std::vector<KeySpan> service_box_;
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> cell_;
 };

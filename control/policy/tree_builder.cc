@@ -35,14 +35,14 @@ struct ListHash {
 
 }  // namespace
 
-void TreeBuilder::build(std::uint64_t budget) {
+bool TreeBuilder::build(std::uint64_t budget, std::size_t longest) {
+  longest_ = longest;
   List all(rules_.size());
   for (std::uint32_t i = 0; i < all.size(); ++i) all[i] = i;
   Region region;
   for (std::uint32_t d = 0; d < 3; ++d) region[d] = {0, ranks_[d] - 1};
   root = grow(std::move(all), region, budget, 0);
-  words = children.size() + bounds.size();
-  for (const List& entries : leaves) words += entries.size();
+  return !failed_;
 }
 
 // Ends the list behind the first rule that takes everything in the region.
@@ -71,7 +71,7 @@ std::uint32_t TreeBuilder::leaf(const List& list, const Region& region) {
     if (rule.look_up_service) entry |= abi::kLeafCheckService;
     entries.push_back(entry);
   }
-  longest_leaf = std::max<std::uint32_t>(longest_leaf, static_cast<std::uint32_t>(entries.size()));
+  failed_ = failed_ || entries.size() > longest_;
   const auto [it, fresh] =
       leaf_ids_.try_emplace(std::move(entries), static_cast<std::uint32_t>(leaves.size()));
   if (fresh) leaves.push_back(it->first);
@@ -166,7 +166,7 @@ bool TreeBuilder::choose(const List& list, const Region& region, std::uint64_t b
     judge(list, region[d], cut);
     consider(std::move(cut));
   }
-  if (found) return true;
+  if (found || budget < 2 * list.size()) return found;
   // Too many pieces: the same with fewer bounds, each step a quarter of the one before.
   std::size_t most = std::max({all[0].size(), all[1].size(), all[2].size()});
   for (most /= 4; most >= 1 && !found; most /= 4) {
@@ -183,6 +183,7 @@ bool TreeBuilder::choose(const List& list, const Region& region, std::uint64_t b
 }
 
 std::uint32_t TreeBuilder::grow(List list, const Region& region, std::uint64_t budget, std::uint32_t depth) {
+  if (failed_) return kLeafFlag;
   trim(list, region);
   Cut cut;
   if (list.size() <= kEnough || depth >= kMaxDepth || !choose(list, region, budget, cut))

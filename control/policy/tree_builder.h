@@ -53,7 +53,8 @@ class TreeBuilder {
   TreeBuilder(std::span<const TreeRule> rules, std::array<std::uint32_t, 3> ranks)
       : rules_(rules), ranks_(ranks) {}
 
-  void build(std::uint64_t budget);
+  // False, and no result, as soon as a leaf becomes longer than `longest`.
+  bool build(std::uint64_t budget, std::size_t longest = ~std::size_t{0});
 
   // Results. A child is an inner node, or kLeafFlag | leaf. Children come after their parents.
   std::uint32_t root = kLeafFlag;
@@ -61,8 +62,6 @@ class TreeBuilder {
   std::vector<std::uint32_t> bounds;  // ranks
   std::vector<std::uint32_t> children;
   std::vector<std::vector<std::uint32_t>> leaves;  // entries, TreeRule numbers and abi flags
-  std::uint32_t longest_leaf = 0;
-  std::uint64_t words = 0;
 
  private:
   using List = std::vector<std::uint32_t>;
@@ -87,6 +86,8 @@ class TreeBuilder {
 
   std::span<const TreeRule> rules_;
   std::array<std::uint32_t, 3> ranks_;
+  std::size_t longest_ = 0;
+  bool failed_ = false;
   std::map<List, std::uint32_t> leaf_ids_;
 };
 

@@ -31,7 +31,7 @@ enum class Section : std::uint32_t {
   bounds4,         // uint32_t
   bounds6,         // Address6
   bounds_service,  // uint32_t
-  children,        // uint32_t node indices
+  children,        // uint32_t, node indices or kChildIsLeaf and an entry
   leaf_rules,      // uint32_t, kLeafRule and flags; rule indices ascend in each leaf
   settings,        // Settings, one
   count
@@ -218,5 +218,7 @@ inline constexpr std::uint32_t kLeafCheckSource = 1u << 24;
 inline constexpr std::uint32_t kLeafCheckDestination = 1u << 25;
 inline constexpr std::uint32_t kLeafCheckService = 1u << 26;
 static_assert(SEKISHO_MAX_RULES <= kLeafRule);
+// A child with this bit is no node but a leaf itself: one entry, or none where its rule is kLeafRule.
+inline constexpr std::uint32_t kChildIsLeaf = 0x80000000u;
 
 }  // namespace sekisho::abi

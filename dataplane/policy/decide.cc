@@ -102,6 +102,8 @@ struct Walk {
   void tree(std::uint32_t at, std::span<const Address> bounds) {
     for (;;) {
       const abi::TreeNode& node = view.nodes[at];
+      // Comes while the bounds are searched; that of a leaf is not used.
+      __builtin_prefetch(view.children.data() + node.first_child);
       std::uint32_t child = 0;
       switch (static_cast<abi::TreeDimension>(node.dimension)) {
         case abi::TreeDimension::source:
@@ -118,6 +120,10 @@ struct Walk {
           return leaf(view.leaf_rules.data() + node.first, node.count);
       }
       at = view.children[node.first_child + child];
+      if ((at & abi::kChildIsLeaf) != 0) {
+        at &= ~abi::kChildIsLeaf;
+        return leaf(&at, (at & abi::kLeafRule) == abi::kLeafRule ? 0 : 1);
+      }
     }
   }
 

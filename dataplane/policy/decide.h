@@ -48,7 +48,7 @@ using AccessOpen = bool (*)(const void* context, std::uint16_t access);
 Decision decide(const SnapshotView& view, const Query& query, std::uint64_t schedules_active, AccessOpen open,
                 const void* context) noexcept;
 
-// The same with any callable `bool(std::uint16_t access) noexcept`.
+// The same with any function object `bool(std::uint16_t access) noexcept`.
 template <typename Open>
 requires std::is_invocable_r_v<bool, const Open&, std::uint16_t>
 inline Decision decide(const SnapshotView& view, const Query& query, std::uint64_t schedules_active,

@@ -134,6 +134,12 @@ class TreeCheck {
     return true;
   }
 
+  bool entry_ok(std::uint32_t entry) const {
+    constexpr std::uint32_t kFlags =
+        abi::kLeafCheckSource | abi::kLeafCheckDestination | abi::kLeafCheckService;
+    return (entry & abi::kLeafRule) < view_.rules.size() && (entry & ~(abi::kLeafRule | kFlags)) == 0;
+  }
+
   bool bounds_ok(const abi::TreeNode& node, std::uint8_t family) const {
     if (static_cast<abi::TreeDimension>(node.dimension) == abi::TreeDimension::service) {
       return slice_inside(node.first, node.count, view_.bounds_service.size()) &&
@@ -168,6 +174,12 @@ class TreeCheck {
     if (depth_[i] >= kMaxTreeDepth) return no_.because("node %zu: deeper than %u", i, kMaxTreeDepth);
     for (std::uint64_t c = 0; c < children; ++c) {
       const std::uint32_t child = view_.children[node.first_child + c];
+      if ((child & abi::kChildIsLeaf) != 0) {
+        const std::uint32_t entry = child & ~abi::kChildIsLeaf;
+        if (entry != abi::kLeafRule && !entry_ok(entry))
+          return no_.because("node %zu: a leaf names rule %#x", i, entry);
+        continue;
+      }
       if (child <= i || child >= view_.nodes.size()) {
         return no_.because("node %zu: child %u does not come after it", i, child);
       }

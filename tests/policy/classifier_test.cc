@@ -143,7 +143,7 @@ TEST_P(Classifier, DecidesAsAWalkOverAllRules) {
   std::mt19937_64 random(static_cast<std::uint64_t>(GetParam()) + 1);
   std::size_t decided = 0;
   for (const std::size_t rules : {1, 2, 3, 7, 20, 60, 150, 400}) {
-    for (const std::size_t zones : {1, 3, 8}) {
+    for (const std::size_t zones : {1, 4}) {
       for (int round = 0; round < 2; ++round) {
         Model model = site(zones);
         add_random_rules(model, rules, GetParam(), random);
