@@ -41,7 +41,7 @@ class EveFormatter {
   Zone zone_;
   std::int64_t offset_ns_ = 0;
   std::int64_t second_ = INT64_MIN;
-  char date_[20] = {};   // "2026-11-23T10:42:27."
+  char date_[20] = {};   // "2026-11-23T10:42:27"
   char offset_[6] = {};  // "+0900"
 };
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -57,8 +58,10 @@ class EventDrain {
   EventDrainStatus status() const;
 
  private:
-  struct Rings;
+  struct Work;  // the drain thread's own
   void run();
+  void keep_learned();
+  void take_attachment();
   std::size_t drain_once();
   void take(const abi::Event* events, std::size_t count);
 
@@ -67,16 +70,17 @@ class EventDrain {
   RecentEvents recent_;
   TopTalkers talkers_;
   LearnRecorder learned_;
-  mutable std::mutex mutex_;                         // guards what follows
-  std::vector<std::shared_ptr<const Names>> names_;  // newest last, at most 4
+  mutable std::mutex mutex_;  // guards what follows, up to stop_
+  std::condition_variable stopping_;
+  std::vector<std::shared_ptr<const Names>> names_;  // newest last, at most kNamesKept; never empty
+  std::uint64_t names_version_ = 0;
   std::shared_ptr<const Attachment> next_;
   bool has_next_ = false;
   std::string learn_error_;
+  bool stop_ = false;
   std::atomic<std::uint64_t> events_{0}, corrupt_{0};
-  std::atomic<bool> stop_{false};
-  struct Work;  // the drain thread's own
   std::unique_ptr<Work> work_;
-  std::thread thread_;
+  std::thread drainer_, keeper_;
 };
 
 }  // namespace sekisho::control

@@ -50,16 +50,19 @@ class EventLog {
     std::uint64_t lines;
   };
   void run();
-  void put(const Chunk& chunk);
-  std::string open_file();  // error text, or empty
+  // Error text, or empty.
+  std::string put(const Chunk& chunk);
+  std::string open_file();
   std::string rotate();
   void remove_old();
 
   const EventLogOptions options_;
-  int fd_ = -1;                                          // writer thread
-  std::uint64_t file_bytes_ = 0;                         // writer thread
-  std::chrono::steady_clock::time_point file_opened_{};  // writer thread
-  std::uint32_t rotations_ = 0;                          // writer thread
+  const std::string path_;
+  // Writer thread only.
+  int fd_ = -1;
+  std::uint64_t file_bytes_ = 0;
+  std::chrono::seconds file_born_{};  // CLOCK_REALTIME
+  std::uint32_t rotations_ = 0;
   mutable std::mutex mutex_;
   std::condition_variable work_, idle_;
   std::deque<Chunk> queue_;

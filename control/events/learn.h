@@ -41,9 +41,13 @@ class LearnRecorder {
   std::vector<LearnEntry> entries(std::uint16_t link) const;
   std::uint64_t overflow() const;
   void forget(std::uint16_t link);
+  // The site's zones in order, from now on. Entries move to the new numbers by name; those of a zone that is
+  // gone are forgotten.
+  void set_zones(const std::vector<std::string>& names);
 
-  // Reads the file; what was recorded before is kept and added to. Error text, or empty. A file that is not
-  // there is no error; a file that cannot be read whole changes nothing.
+  // Reads the file into an empty record; call before set_zones and record. Error text, or empty. A file that
+  // is not there is no error; one that breaks its format is left aside as <path>.bad, and nothing is taken
+  // from it.
   std::string load();
   // Writes the file if anything changed: a new one beside it, fsync, rename. Error text, or empty.
   std::string save();
@@ -57,7 +61,9 @@ class LearnRecorder {
   };
   const std::string path_;
   const std::size_t max_entries_;
+  std::mutex saving_;
   mutable std::mutex mutex_;
+  std::vector<std::string> zones_;
   std::unordered_map<LearnKey, Seen, KeyHash> seen_;
   std::uint64_t overflow_ = 0;
   bool changed_ = false;

@@ -25,6 +25,8 @@ class Names {
   Names(const Model& model, std::uint64_t generation, const std::vector<AssetName>& assets = {});
 
   std::uint64_t generation() const { return generation_; }
+  // Plain (unescaped), in order.
+  const std::vector<std::string>& zone_names() const { return zone_names_; }
   // Escaped names; empty where the number is not known.
   std::string_view interface(std::uint16_t index) const { return at(interfaces_, index); }
   std::string_view zone(std::uint8_t index) const { return at(zones_, index); }
@@ -43,7 +45,7 @@ class Names {
     std::size_t operator()(const Address& address) const;
   };
   std::uint64_t generation_;
-  std::vector<std::string> interfaces_, zones_, wires_, links_, rules_, rules_at_;
+  std::vector<std::string> zone_names_, interfaces_, zones_, wires_, links_, rules_, rules_at_;
   std::unordered_map<Address, std::string, AddressHash> assets_;
 };
 

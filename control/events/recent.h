@@ -21,15 +21,19 @@ struct RecentFilter {
 
 class RecentEvents {
  public:
-  explicit RecentEvents(std::size_t capacity = 4096);
+  explicit RecentEvents(std::size_t capacity = 4096);  // of each ring
   void add(const abi::Event* events, std::size_t count);
-  // Newest first, at most `limit`.
+  // Newest first by time, at most `limit`.
   std::vector<abi::Event> latest(const RecentFilter& filter, std::size_t limit) const;
 
  private:
+  struct Ring {
+    std::vector<abi::Event> event;
+    std::uint64_t next = 0;
+  };
+  const Ring& ring_of(abi::EventKind kind) const;
   mutable std::mutex mutex_;
-  std::vector<abi::Event> ring_;
-  std::uint64_t next_ = 0;
+  Ring flows_, others_;
 };
 
 struct TalkerKey {
