@@ -17,6 +17,8 @@ std::optional<std::uint64_t> number(std::string_view text) {
   return value;
 }
 
+constexpr std::size_t kMaxCandidates = 5000;  // a hint is not worth more time
+
 constexpr std::string_view kAddressExpected =
     "an IPv4 or IPv6 address, a prefix (10.0.0.0/8) or a range (10.0.0.5-10.0.0.9)";
 
@@ -180,7 +182,7 @@ std::string name_fault(std::string_view name, std::size_t longest) {
 }
 
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates) {
-  if (name.size() > 64) return "";
+  if (name.size() > 64 || candidates.size() > kMaxCandidates) return "";
   std::string found;
   std::size_t best = 0;
   std::vector<std::size_t> row, above, two_above;

@@ -50,7 +50,8 @@ inline bool operator==(const Service& a, const Service& b) {
 // Names of ports, zones, interfaces, wires, links, objects: ASCII letters, digits, '-', '_', '.', starting
 // with a letter or digit; "any" and "all" are words of the language. Empty: the name is good.
 std::string name_fault(std::string_view name, std::size_t longest);
-// The candidate nearest to `name` by edit distance, near enough to suggest; empty: none.
+// The candidate nearest to `name` by edit distance, near enough to suggest; empty: none, or too
+// many candidates to look at.
 std::string nearest(std::string_view name, const std::vector<std::string>& candidates);
 // `text` quoted for a message: bounded, control characters escaped.
 std::string quoted(std::string_view text);
