@@ -23,7 +23,6 @@ using nlohmann::json;
 namespace {
 
 constexpr std::chrono::milliseconds kTick{100};
-constexpr std::uint64_t kAliveTimeout = kSecond;
 
 std::string make_directory(const std::string& path, mode_t mode) {
   std::error_code ec;
@@ -74,9 +73,6 @@ std::string Daemon::start() {
     if (std::string why = make_directory(path, static_cast<mode_t>(mode)); !why.empty()) return why;
   }
   std::string why;
-  if (!alive_.prepare(options_.run_directory + "/sekishod.lock", why)) return why;
-  if (!alive_.lock(kAliveTimeout))
-    return "another sekishod holds " + options_.run_directory + "/sekishod.lock";
 
   audit_ = Audit::open(audit_paths(), why);
   if (!audit_)

@@ -96,7 +96,6 @@ class Daemon {
   std::string flows_path() const;
 
   DaemonOptions options_;
-  FileLock alive_;
   std::unique_ptr<Audit> audit_;
   ConfigStore store_;
   std::unique_ptr<LinkControl> links_;

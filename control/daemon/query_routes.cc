@@ -51,7 +51,8 @@ json impact(Daemon& daemon, const std::string& name) {
 }
 
 json dataplane_view(Daemon& daemon) {
-  json out = {{"state", session_state_name(daemon.session().state())}};
+  const SessionState state = daemon.session().state();
+  json out = {{"state", session_state_name(state)}, {"connected", state == SessionState::running}};
   const auto attachment = daemon.session().attachment();
   if (!attachment) return out;
   const DataplaneCount d = read_dataplane(attachment->region(), attachment->workers());
