@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <string>
 
 #include "dataplane/io/log.h"
@@ -20,7 +21,7 @@ constexpr const char* kHelp =
     "\n"
     "  --socket PATH     control socket           (/run/sekisho/dataplane.sock)\n"
     "  --lock PATH       one dataplane per file   (the socket's path and .lock)\n"
-    "  --guard FILE      XDP guard for af_xdp ports, for example /usr/lib/sekisho/guard.bpf.o\n"
+    "  --guard FILE      XDP guard for af_xdp ports, or none (as installed or built, if it is there)\n"
     "  --bpffs DIR       where its maps are pinned (/sys/fs/bpf)\n"
     "  --user NAME       whom to become once the ports are open (sekisho if there is one, else nobody)\n"
     "  --log-level L     error, warning, info or debug (info)\n"
@@ -32,6 +33,17 @@ constexpr const char* kHelp =
 int usage(const char* what, const char* which) {
   std::fprintf(stderr, "sekisho-dataplane: %s %s (--help lists the options)\n", what, which);
   return 2;
+}
+
+// The guard beside which this program was installed or built.
+std::string find_guard() {
+  std::error_code error;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& path : {self / "../lib/sekisho/guard.bpf.o", self / "../../control/guard/guard.bpf.o",
+                           std::filesystem::path("/usr/lib/sekisho/guard.bpf.o")}) {
+    if (std::filesystem::exists(path, error)) return std::filesystem::weakly_canonical(path, error);
+  }
+  return {};
 }
 
 }  // namespace
@@ -75,6 +87,8 @@ int main(int argc, char** argv) {
     }
   }
   if (options.user.empty()) options.user = getpwnam("sekisho") != nullptr ? "sekisho" : "nobody";
+  if (options.guard.empty()) options.guard = find_guard();
+  if (options.guard == "none") options.guard.clear();
   if (lock.empty()) lock = options.socket + ".lock";
 
   // Before any thread: all of them leave these signals to the steward.

@@ -1,7 +1,9 @@
 #include "dataplane/io/eal.h"
 
+#include <bpf/libbpf.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
+#include <xdp/libxdp.h>
 
 #include <cctype>
 #include <cstring>
@@ -35,6 +37,10 @@ bool start_eal(const abi::Settings& settings, std::span<const abi::PortRecord> p
     words.insert(words.end(), {"-a", port.device});
   }
   if (!pci) words.push_back("--no-pci");
+
+  // What these libraries say is no news to an operator; drivers report what fails.
+  libbpf_set_print(nullptr);
+  libxdp_set_print(nullptr);
 
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

@@ -25,13 +25,18 @@ Descriptor lock_file(const std::string& path, std::string& why) {
   return fd;
 }
 
+namespace {
+bool make_directory(const std::string& path, std::string& why) {
+  mkdir(path.substr(0, path.rfind('/')).c_str(), 0755);
+  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return true;
+  why = path + ": " + std::strerror(errno);
+  return false;
+}
+}  // namespace
+
 bool PortLocks::take(std::span<const abi::PortRecord> ports, std::string& why) {
   struct stat space {};
   if (stat("/proc/self/ns/net", &space) != 0) space.st_ino = 0;
-  if (mkdir(directory_.c_str(), 0700) != 0 && errno != EEXIST) {
-    why = directory_ + ": " + std::strerror(errno);
-    return false;
-  }
   for (const abi::PortRecord& port : ports) {
     std::string name;
     if (port.kernel_owned != 0) {
@@ -42,6 +47,7 @@ bool PortLocks::take(std::span<const abi::PortRecord> ports, std::string& why) {
     } else {
       continue;
     }
+    if (!make_directory(directory_, why)) return false;
     Descriptor lock = lock_file(directory_ + "/port-" + name + ".lock", why);
     if (!lock) {
       why = std::string("port ") + port.name + ": " + why;

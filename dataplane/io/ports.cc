@@ -163,10 +163,11 @@ bool Ports::make_pool(const policy::SnapshotView& view, std::string& why) {
   buffers += settings.workers * (kCache * 3ull / 2 + ports_.size() * 256ull + settings.max_fragments);
   const std::uint32_t room =
       std::max<std::uint32_t>(longest + 14 + 8 + RTE_PKTMBUF_HEADROOM, 2048 + RTE_PKTMBUF_HEADROOM);
-  const std::uint64_t each = room + sizeof(rte_mbuf) + 128;
+  const std::uint64_t each =
+      rte_mempool_calc_obj_size(static_cast<std::uint32_t>(sizeof(rte_mbuf)) + room, 0, nullptr);
   // A driver that replays a capture from memory keeps one buffer for each of its packets.
   if (preload && settings.hugepages == 0) {
-    buffers = std::max(buffers, std::uint64_t{settings.memory_mb} * 3 / 4 * 1024 * 1024 / each);
+    buffers = std::max(buffers, std::uint64_t{settings.memory_mb} / 2 * 1024 * 1024 / each);
   }
   pool_ = rte_pktmbuf_pool_create("packets", static_cast<unsigned>(buffers), kCache, 0,
                                   static_cast<std::uint16_t>(room), SOCKET_ID_ANY);

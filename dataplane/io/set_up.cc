@@ -57,6 +57,11 @@ bool Steward::open_ports(const policy::SnapshotView& view, std::string& why) {
              options_.bpffs.c_str());
     guard.clear();
   }
+  if (kernel_owned) {
+    log_line(LogLevel::info, "XDP guard: %s",
+             guard.empty() ? "none: a cut ends with this process' packets, the ingress drop holds"
+                           : guard.c_str());
+  }
   ports_ = Ports::open(view, guard, why);
   if (!ports_) return false;
   if (!guard.empty() && kernel_owned) {

@@ -41,7 +41,7 @@ void Sleeper::reset() {
   vain_ = 0;
 }
 
-void Sleeper::sleep() noexcept {
+Sleeper::Ended Sleeper::sleep() noexcept {
   const bool deaf = vain_ >= kVain;
   const timespec patience{0, static_cast<long>(deaf ? std::min(next_ns_, kLongestBlind) : next_ns_)};
   epoll_event events[8];
@@ -57,6 +57,7 @@ void Sleeper::sleep() noexcept {
   }
   vain_ = port ? vain_ + 1 : 0;
   next_ns_ = std::min(next_ns_ * 2, wakeable_ ? kLongest : kLongestBlind);
+  return port ? Ended::port : n > 0 ? Ended::wake : Ended::time;
 }
 
 }  // namespace sekisho::io

@@ -17,8 +17,9 @@ class Sleeper {
 
   // A round with packets: the next sleep is a short one again.
   void reset();
+  enum class Ended : std::uint8_t { time, wake, port };
   // Waits. The time doubles with each fruitless call, up to kLongest (wakeable) or kLongestBlind.
-  void sleep() noexcept;
+  Ended sleep() noexcept;
 
   static constexpr std::uint64_t kFirst = 1'000'000, kLongest = 5'000'000;  // ns
   static constexpr std::uint64_t kFirstBlind = 50'000, kLongestBlind = 900'000;

@@ -8,6 +8,7 @@
 #include <rte_ring.h>
 #include <sched.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -95,6 +96,9 @@ void Worker::run() {
 
 void Worker::loop() {
   std::uint64_t busy_ns = 0;
+  // What arrives before the first snapshot waits in the ports' queues.
+  while (next_.load(std::memory_order_acquire) == nullptr && !stop_.load(std::memory_order_acquire))
+    usleep(100);
   while (!stop_.load(std::memory_order_acquire)) {
     const std::uint64_t now = monotonic_ns();
     beat(now);
