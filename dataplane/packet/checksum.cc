@@ -23,12 +23,23 @@ __attribute__((target("avx2"))) std::uint64_t sum_avx2(const std::uint8_t* bytes
   return lane[0] + lane[1] + lane[2] + lane[3] + sum_short(bytes, length);
 }
 
+// The baseline's vectors.
+std::uint64_t sum_sse(const std::uint8_t* bytes, std::size_t length) {
+  std::uint64_t sum = 0;
+  for (; length >= 8; length -= 8, bytes += 8) {
+    std::uint64_t v;
+    std::memcpy(&v, bytes, 8);
+    sum += (v & 0xffffffffu) + (v >> 32);
+  }
+  return sum + sum_short(bytes, length);
+}
+
 const bool kHasAvx2 = __builtin_cpu_supports("avx2");
 
 }  // namespace
 
 std::uint64_t sum_long(const std::uint8_t* bytes, std::size_t length) noexcept {
-  return kHasAvx2 ? sum_avx2(bytes, length) : sum_short(bytes, length);
+  return kHasAvx2 ? sum_avx2(bytes, length) : sum_sse(bytes, length);
 }
 
 }  // namespace sekisho::packet

@@ -75,8 +75,12 @@ void write_answer_ethernet(std::uint8_t* out, const Packet& packet) {
 bool unicast4(const std::uint8_t* a) {
   return a[0] != 0 && a[0] != 127 && a[0] < 224;
 }
+// Not multicast, unspecified, loopback or IPv4-mapped.
 bool unicast6(const std::uint8_t* a) {
-  return a[0] != 0xff && !std::all_of(a, a + 16, [](std::uint8_t b) { return b == 0; });
+  const bool low = std::all_of(a, a + 10, [](std::uint8_t b) { return b == 0; });
+  const bool mapped = a[10] == 0xff && a[11] == 0xff;
+  const bool one_or_none = std::all_of(a + 10, a + 15, [](std::uint8_t b) { return b == 0; }) && a[15] <= 1;
+  return a[0] != 0xff && !(low && (mapped || one_or_none));
 }
 
 // Both ends are single hosts, on the line and in IP.

@@ -12,13 +12,37 @@ using namespace detail;
 constexpr std::uint32_t kEthernet = 14;
 constexpr std::uint32_t kIpv4Plain = 20;
 
-void set_interface(Packet& p, InterfaceId id, const Interface& in) {
-  p.in = id;
-  p.out = in.peer;
-  p.wire = in.wire;
-  p.link = in.link;
-  p.from = in.zone;
-  p.to = in.peer_zone;
+// What parse_fast writes in one store each.
+static_assert(offsetof(Packet, ip_version) == offsetof(Packet, kind) + 1 &&
+              offsetof(Packet, protocol) == offsetof(Packet, kind) + 2 &&
+              offsetof(Packet, tcp_flags) == offsetof(Packet, kind) + 3);
+static_assert(offsetof(Packet, outer_vlan) == offsetof(Packet, ethertype) + 2 &&
+              offsetof(Packet, inner_vlan) == offsetof(Packet, ethertype) + 4 &&
+              offsetof(Packet, flags) == offsetof(Packet, ethertype) + 6);
+static_assert(offsetof(Packet, l4) == offsetof(Packet, l3) + 2 &&
+              offsetof(Packet, payload) == offsetof(Packet, l3) + 4 &&
+              offsetof(Packet, train) == offsetof(Packet, l3) + 6);
+static_assert(offsetof(Packet, source_port) == offsetof(Packet, payload_length) + 4 &&
+              offsetof(Packet, destination_port) == offsetof(Packet, payload_length) + 6);
+static_assert(offsetof(Packet, hash) == offsetof(Packet, flow) + 4);
+static_assert(offsetof(FlowKey, high_port) == offsetof(FlowKey, low_port) + 2 &&
+              offsetof(FlowKey, wire) == offsetof(FlowKey, low_port) + 4 &&
+              offsetof(FlowKey, vlan) == offsetof(FlowKey, low_port) + 6 &&
+              offsetof(FlowKey, ip_version) == offsetof(FlowKey, protocol) + 1);
+
+template <typename Word>
+inline void store_run(void* object, std::size_t offset, Word word) {
+  std::memcpy(static_cast<std::uint8_t*>(object) + offset, &word, sizeof word);
+}
+
+// in, out, wire, link, from and to.
+inline void set_interface(Packet& p, const Interface& in) {
+  constexpr std::size_t kRun = 10;
+  static_assert(offsetof(Packet, to) + 1 == offsetof(Packet, in) + kRun);
+  static_assert(offsetof(Interface, self) == 0 && offsetof(Interface, peer_zone) + 1 == kRun &&
+                offsetof(Interface, wire) == offsetof(Packet, wire) - offsetof(Packet, in) &&
+                offsetof(Interface, zone) == offsetof(Packet, from) - offsetof(Packet, in));
+  std::memcpy(reinterpret_cast<std::uint8_t*>(&p) + offsetof(Packet, in), &in, kRun);
 }
 
 // Forgets what an earlier burst left in the slot.
@@ -121,7 +145,7 @@ bool is_vlan(std::uint16_t type) {
   const InterfaceId id = topology.resolve(p.port, p.outer_vlan, p.inner_vlan);
   if (id == kNoInterface) return DropReason::interface_unknown;
   const Interface& in = topology.interface(id);
-  set_interface(p, id, in);
+  set_interface(p, in);
   if (in.wire == kNoWire) return DropReason::wire_none;
   key.wire = in.wire.raw;
   key.vlan = !in.untagged() ? 0 : p.outer_vlan != 0 ? p.outer_vlan : p.inner_vlan;
@@ -136,7 +160,9 @@ bool is_vlan(std::uint16_t type) {
 // Untagged IPv4 without options or fragmentation, carrying TCP or UDP, in which nothing is wrong. Whatever
 // is not that is left to parse_slow, which also finds the name of the fault.
 inline bool parse_fast(Packet& p, FlowKey& key, const Topology& topology) noexcept {
-  if (p.length < kEthernet + kIpv4Plain + 8 || p.length > kMaxFrame) [[unlikely]]
+  // Trains take the slow path, so that the fast one need not keep their number.
+  const bool train = (p.flags & packet_flag::kTrain) != 0;
+  if (p.length < kEthernet + kIpv4Plain + 8 || p.length > kMaxFrame || train) [[unlikely]]
     return false;
   const std::uint8_t* const ip = p.data + kEthernet;
   if (load_be16(ip - 2) != ethertype::kIpv4 || ip[0] != 0x45) return false;
@@ -186,41 +212,43 @@ inline bool parse_fast(Packet& p, FlowKey& key, const Topology& topology) noexce
     if (summed && !checksum_holds(sum_bytes(l4, bytes) + addresses + pseudo_tail(proto, bytes))) return false;
   }
 
-  set_interface(p, id, in);
-  p.kind = PacketKind::ip;
-  p.ip_version = 4;
-  p.protocol = proto;
-  p.tcp_flags = tcp_flags;
-  p.ethertype = ethertype::kIpv4;
-  p.outer_vlan = p.inner_vlan = 0;
-  p.flags &= packet_flag::kChecksumTrusted | packet_flag::kTrain;
-  if ((p.flags & packet_flag::kTrain) == 0) p.train = kNoTrain;
-  p.l3 = kEthernet;
-  p.l4 = kEthernet + kIpv4Plain;
-  p.payload = static_cast<std::uint16_t>(kEthernet + kIpv4Plain + header);
-  p.payload_length = bytes - header;
-  p.source_port = source_port;
-  p.destination_port = destination_port;
-  p.flow = kNoFlow;
-  p.verdict = Verdict::pass;
-  p.reason = DropReason::none;
+  set_interface(p, in);
+  // Neighbouring fields in one store each; the layout is asserted above.
+  store_run<std::uint32_t>(&p, offsetof(Packet, kind),
+                           std::uint32_t{static_cast<std::uint8_t>(PacketKind::ip)} | 4u << 8 |
+                               std::uint32_t{proto} << 16 | std::uint32_t{tcp_flags} << 24);
+  store_run<std::uint64_t>(
+      &p, offsetof(Packet, ethertype),
+      ethertype::kIpv4 | std::uint64_t{static_cast<std::uint16_t>(p.flags & packet_flag::kChecksumTrusted)}
+                             << 48);
+  store_run<std::uint64_t>(&p, offsetof(Packet, l3),
+                           kEthernet | std::uint64_t{kEthernet + kIpv4Plain} << 16 |
+                               std::uint64_t{kEthernet + kIpv4Plain + header} << 32 |
+                               std::uint64_t{kNoTrain} << 48);
+  store_run<std::uint64_t>(&p, offsetof(Packet, payload_length),
+                           std::uint64_t{bytes - header} | std::uint64_t{source_port} << 32 |
+                               std::uint64_t{destination_port} << 48);
 
   const std::uint64_t source = std::uint64_t{load_be32(ip + 12)} << 16 | source_port;
   const std::uint64_t destination = std::uint64_t{load_be32(ip + 16)} << 16 | destination_port;
   const bool source_is_low = source <= destination;
   const std::uint64_t low = source_is_low ? source : destination, high = source_is_low ? destination : source;
-  const std::uint64_t low_end[2] = {__builtin_bswap32(static_cast<std::uint32_t>(low >> 16)), 0};
-  const std::uint64_t high_end[2] = {__builtin_bswap32(static_cast<std::uint32_t>(high >> 16)), 0};
-  std::memcpy(key.low, low_end, 16);
-  std::memcpy(key.high, high_end, 16);
-  key.low_port = static_cast<std::uint16_t>(low);
-  key.high_port = static_cast<std::uint16_t>(high);
-  key.wire = in.wire.raw;
-  key.vlan = 0;
-  key.protocol = proto;
-  key.ip_version = 4;
+  const std::uint32_t low_address = __builtin_bswap32(static_cast<std::uint32_t>(low >> 16));
+  const std::uint32_t high_address = __builtin_bswap32(static_cast<std::uint32_t>(high >> 16));
+  const std::uint64_t ports = (low & 0xffff) | (high & 0xffff) << 16 | std::uint64_t{in.wire.raw} << 32;
+  const std::uint16_t tail = static_cast<std::uint16_t>(proto | 4 << 8);
+  store_run<std::uint64_t>(&key, offsetof(FlowKey, low), low_address);
+  store_run<std::uint64_t>(&key, offsetof(FlowKey, low) + 8, 0);
+  store_run<std::uint64_t>(&key, offsetof(FlowKey, high), high_address);
+  store_run<std::uint64_t>(&key, offsetof(FlowKey, high) + 8, 0);
+  store_run<std::uint64_t>(&key, offsetof(FlowKey, low_port), ports);
+  store_run<std::uint16_t>(&key, offsetof(FlowKey, protocol), tail);
+
+  const std::uint32_t hash = hash_key4(low_address, high_address, ports, tail, topology.seed());
+  store_run<std::uint64_t>(&p, offsetof(Packet, flow), std::uint64_t{kNoFlow} | std::uint64_t{hash} << 32);
+  p.verdict = Verdict::pass;
+  p.reason = DropReason::none;
   p.source_is_low = source_is_low;
-  p.hash = hash_key(key, topology.seed());
   return true;
 }
 

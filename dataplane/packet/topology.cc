@@ -17,7 +17,8 @@ std::uint16_t new_table(auto& tables, auto empty) {
 Topology::Topology(std::span<const abi::PortRecord> ports, std::span<const abi::InterfaceRecord> interfaces,
                    std::span<const abi::WireRecord> wires, std::span<const std::uint16_t> ethertypes,
                    std::span<const abi::LinkRecord> links, std::uint64_t seed)
-    : ports_(ports.size()),
+    : port_count_(static_cast<std::uint32_t>(ports.size())),
+      ports_(ports.size()),
       interfaces_(interfaces.size()),
       ethertypes_(ethertypes.begin(), ethertypes.end()),
       links_(links.begin(), links.end()),
@@ -36,6 +37,7 @@ Topology::Topology(std::span<const abi::PortRecord> ports, std::span<const abi::
     if (record.port >= ports_.size()) continue;
     Port& port = ports_[record.port];
     Interface& out = interfaces_[i];
+    out.self = InterfaceId(static_cast<std::uint16_t>(i));
     out.port = PortId(record.port);
     out.zone = out.peer_zone = ZoneId(static_cast<std::uint8_t>(record.zone));
     out.outer_vlan = record.outer_vlan & 0xfff;

@@ -12,15 +12,17 @@
 
 namespace sekisho::packet {
 
-// One interface and its wire, in one place for the parser and the egress.
-struct Interface {
-  PortId port{abi::kNone16};
+// One interface and its wire, in one place for the parser and the egress. The first six fields lie as in
+// Packet.
+struct alignas(32) Interface {
+  InterfaceId self = kNoInterface;
   InterfaceId peer = kNoInterface;  // the wire's other side
   WireId wire = kNoWire;
-  PortId peer_port{abi::kNone16};
   std::uint16_t link = 0;  // sekisho_link_index(zone, peer_zone)
-  std::uint16_t outer_vlan = 0, inner_vlan = 0;
   ZoneId zone, peer_zone;
+  PortId port{abi::kNone16};
+  PortId peer_port{abi::kNone16};
+  std::uint16_t outer_vlan = 0, inner_vlan = 0;
   bool verify_checksums = true;                                          // of the port
   bool pass_arp = false, pass_llc = false, pass_all_ethertypes = false;  // of the wire
   std::uint32_t ethertype_first = 0, ethertype_count = 0;
@@ -41,7 +43,7 @@ class Topology {
   // The interface that has exactly these tags (VLAN ids; 0: no tag, or a priority tag), else the port's
   // untagged interface, else kNoInterface. An interface of VLAN 10 does not take frames with tags 10 and 20.
   InterfaceId resolve(PortId port, std::uint16_t outer_vlan, std::uint16_t inner_vlan) const {
-    if (port.raw >= ports_.size()) return kNoInterface;
+    if (port.raw >= port_count_) return kNoInterface;
     const Port& p = ports_[port.raw];
     if ((outer_vlan | inner_vlan) == 0 || p.outer_table == kNoTable) return p.untagged;
     return resolve_tagged(p, outer_vlan, inner_vlan);
@@ -85,6 +87,7 @@ class Topology {
     return found == abi::kNone16 ? port.untagged : InterfaceId(found);
   }
 
+  std::uint32_t port_count_ = 0;
   std::vector<Port> ports_;
   std::vector<Interface> interfaces_;
   std::vector<OuterSlot> outer_;      // tables of 4096, one per port with tagged interfaces
