@@ -22,7 +22,7 @@ int print_receipt(const Settings& settings, const Answer& answer) {
   const std::string outcome = answer.body.value("outcome", "");
   if (!print_json(settings, answer.body))
     fmt::print("{}", answer.body.at("text").value(settings.japanese ? "ja" : "en", ""));
-  return outcome == "refused" || outcome == "unconfirmed" ? kRefused : kDone;
+  return outcome == "REFUSED" || outcome == "UNCONFIRMED" ? kRefused : kDone;
 }
 
 int dry_run(const Settings& settings, const std::string& target) {

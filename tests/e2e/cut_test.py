@@ -18,7 +18,7 @@ def _flooded(lab, rate=2000):
 
 
 def _assert_confirmed(receipt):
-    assert receipt["outcome"] == "confirmed", receipt
+    assert receipt["outcome"] == "CONFIRMED", receipt
     assert receipt["latched"] is True, receipt
 
 
@@ -41,7 +41,7 @@ def test_a_cut_stops_new_and_established_and_nothing_else():
         assert traffic.echo(device_tcp) and traffic.tcp_passes(clinical.a, clinical.b.ip4, 7000)
         assert not capture.incoming(since) and not back.incoming(since), "frames crossed a cut link"
         receipt = lab.json("reopen", "vendor", "--reason", "e2e")
-        assert receipt["outcome"] == "confirmed", receipt
+        assert receipt["outcome"] == "CONFIRMED", receipt
         lab.wait_passes(maint.a, maint.b.ip4, 7000)
         assert traffic.echo(device_tcp)
 

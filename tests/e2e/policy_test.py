@@ -123,12 +123,14 @@ def test_path_mtu_errors_keep_working():
     with Lab() as lab:
         device, his = lab.wire("clinical").a, lab.wire("clinical").b
         lab.keep(traffic.EchoServer(his, 7000))
+        behind = lab.keep(traffic.Capture(his))
         tcp = traffic.connect(device, his.ip4, 7000)
         assert traffic.echo(tcp)
-        # A router behind the gateway says that 1000 bytes are the most: quoted is the flow's own packet.
+        # A router behind the gateway says that 1000 bytes are the most: quoted is a packet that the flow really sent
+        # (an error about a sequence number that was never in flight is refused, RFC 5927).
         source_port = tcp.getsockname()[1]
-        quoted = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 1500, 9, 0x4000, 64, 6, 0, socket.inet_aton(device.ip4),
-                             socket.inet_aton(his.ip4)) + struct.pack("!HHI", source_port, 7000, 1)
+        sent = [f.data for f in behind.incoming() if f.ethertype == 0x0800 and f.data[23] == 6]
+        quoted = sent[-1][14:14 + 28]
         icmp = struct.pack("!BBHHH", 3, 4, 0, 0, 1000) + quoted
         icmp = icmp[:2] + struct.pack("!H", traffic._checksum(icmp)) + icmp[4:]
         capture = lab.keep(traffic.Capture(device))
