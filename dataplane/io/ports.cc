@@ -97,7 +97,9 @@ bool Ports::probe(const abi::PortRecord& record, std::size_t index, const std::s
     const DeviceArguments device = device_arguments(record, index, channels, guard);
     name = device.name;
     if (const int e = rte_eal_hotplug_add("vdev", name.c_str(), device.arguments.c_str()); e != 0) {
-      why = explain(port, record.device, e);
+      why = e == -1 ? "port " + port.name + ": the driver does not take " + record.device +
+                          " (it said why on stderr)"
+                    : explain(port, record.device, e);
       return false;
     }
   }

@@ -45,7 +45,7 @@ class DataplaneProcess {
     pid_ = fork();
     if (pid_ == 0) {
       prctl(PR_SET_PDEATHSIG, SIGKILL);  // a test that dies leaves nothing behind
-      execl(program, program, "--socket", socket_.c_str(), "--log-level", "warning", "--guard", "none",
+      execl(program, program, "--socket", socket_.c_str(), "--log-level", "error", "--guard", "none",
             nullptr);
       _exit(127);
     }

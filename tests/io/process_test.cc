@@ -62,16 +62,22 @@ class ProcessTest : public testing::Test {
     if (mkdtemp(name.data()) == nullptr) std::abort();
     return name;
   }
+  // What follows cannot go on without these, so they throw.
   void connect() {
-    const auto hello = session_.connect(words_.fd());
-    ASSERT_TRUE(hello) << hello.failure().what;
+    std::string why;
+    const bool connected = eventually([&] {  // bound is not yet listening
+      const auto hello = session_.connect(words_.fd());
+      if (!hello) why = hello.failure().what;
+      return static_cast<bool>(hello);
+    });
+    if (!connected) throw std::runtime_error("hello: " + why);
   }
   void load(const SiteOptions& site, std::uint64_t generation = 1) {
     const auto loaded = session_.load(compile_site(site, generation));
-    ASSERT_TRUE(loaded) << loaded.failure().what;
-    ASSERT_EQ(loaded->generation, generation);
+    if (!loaded) throw std::runtime_error("load: " + loaded.failure().what);
+    EXPECT_EQ(loaded->generation, generation);
     attachment_ = session_.attachment();
-    ASSERT_TRUE(attachment_);
+    if (!attachment_) throw std::runtime_error("no workers after the load");
   }
   const abi::WorkerCounters& worker(std::uint32_t w = 0) const { return attachment_->region().worker[w]; }
   std::uint64_t sum(std::uint64_t abi::WorkerCounters::*field) const {
