@@ -62,8 +62,8 @@ void LinkControl::State::adopt_foreign() {
   LinkSet found, opened;
   {
     // Holding the lock for an instant: a direct cut that has stored has also left its note then.
-    const std::lock_guard words(words_mutex);
-    const bool locked = words_lock.lock(kLockWait);
+    std::unique_lock words(words_mutex, std::defer_lock);
+    const bool locked = lock_words(words, kLockWait);
     const LinkSet now = writer.read_cut();
     found = now & ~own_cut;
     opened = own_cut & ~now;
@@ -91,8 +91,8 @@ void LinkControl::State::adopt_foreign() {
 void LinkControl::State::end_quarantines() {
   const std::uint64_t now = options.now_ns();
   {
-    const std::lock_guard words(words_mutex);
-    if (!words_lock.lock(kLockWait)) return;  // readers look at the end themselves; the slot can wait
+    std::unique_lock words(words_mutex, std::defer_lock);
+    if (!lock_words(words, kLockWait)) return;  // readers look at the end themselves; the slot can wait
     if (writer.expire(now) > 0) ++expected_generation;
     words_lock.unlock();
   }
@@ -178,8 +178,8 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
   }
   // Old and new numbers are cut while the latch changes over.
   {
-    const std::lock_guard words(s.words_mutex);
-    if (!s.words_lock.lock(kLockWait)) {
+    std::unique_lock words(s.words_mutex, std::defer_lock);
+    if (!s.lock_words(words, kLockWait)) {
       error = "words_locked: another process writes the words";
       s.kept = before;
       return false;
@@ -192,13 +192,17 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
     s.kept = before;
     return false;
   }
-  const std::lock_guard words(s.words_mutex);
-  const bool locked = s.words_lock.lock(kLockWait);
+  std::unique_lock words(s.words_mutex, std::defer_lock);
+  const bool locked = s.lock_words(words, kLockWait);
   const LinkSet open = before.cut & ~moved;
   if (locked) {
     s.writer.open(open);
     s.own_cut &= ~open;
     s.words_lock.unlock();
+  } else {
+    s.report(
+        "the words are locked by another process: links stay cut under their old numbers until the next "
+        "start");
   }
   s.expected_generation = s.writer.generation();
   std::string ignored;

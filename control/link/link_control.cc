@@ -129,9 +129,10 @@ void LinkControl::State::reopen(Receipt& r, const LinkSet& links) {
   LinkSet later;
   std::shared_ptr<Obedience> workers;
   {
-    const std::lock_guard words(words_mutex);
+    std::unique_lock words(words_mutex, std::defer_lock);
+    const bool locked = lock_words(words, kLockWait);
     workers = obedience;
-    if (!words_lock.lock(kLockWait)) {
+    if (!locked) {
       r.refusal = "words_locked: another process writes the words; the links stay cut";
     } else if (writer.generation() != expected_generation) {
       r.refusal = "foreign_cut: another process cut links at this moment; look, and ask again";
@@ -255,9 +256,9 @@ std::vector<std::string> LinkControl::receipts() const {
 bool LinkControl::set_access(std::uint32_t index, bool is_open, std::uint64_t deadline_ns,
                              std::string& error) {
   State& s = *state_;
-  const std::lock_guard words(s.words_mutex);
+  std::unique_lock words(s.words_mutex, std::defer_lock);
   // Closing needs no lock, as a cut does not.
-  const bool locked = s.words_lock.lock(is_open ? kLockWait : kCutLockWait);
+  const bool locked = s.lock_words(words, is_open ? kLockWait : kCutLockWait);
   if (!locked && is_open) {
     error = "words_locked: another process writes the words";
     return false;
@@ -268,45 +269,6 @@ bool LinkControl::set_access(std::uint32_t index, bool is_open, std::uint64_t de
   if (!ok) error = "no_such_access";
   if (ok && s.obedience) s.obedience->wake();
   return ok;
-}
-
-LinkControlStatus LinkControl::status() const {
-  const State& s = *state_;
-  LinkControlStatus out;
-  out.cut = s.writer.read_cut();
-  out.generation = s.writer.generation();
-  out.words_kind = s.file->kind();
-  out.words_path = s.file->path();
-  const std::uint64_t now = s.options.now_ns(), wall = s.options.now_wall_ns();
-  for (const QuarantinedHost& host : s.writer.read_quarantine()) {
-    if (host.until_ns <= now) continue;
-    out.quarantine.push_back(host);
-    out.quarantine.back().until_wall_ns =
-        host.until_ns == UINT64_MAX ? UINT64_MAX : wall + (host.until_ns - now);
-  }
-  const std::lock_guard guard(s.info_mutex);
-  out.latch = s.health;
-  out.latch_current = s.latch_current;
-  out.reports = s.reports;
-  const auto add = [&](LinkIndex link) {
-    LinkStatus status;
-    status.link = link;
-    status.cut = out.cut[link.raw];
-    for (auto it = s.history.rbegin(); status.cut && it != s.history.rend(); ++it) {
-      if (it->kind != CommandKind::cut && it->kind != CommandKind::adopt) continue;
-      if (!it->changed[link.raw]) continue;
-      status.receipt = it->id;
-      status.by = it->who.name;
-      status.reason = it->reason;
-      status.since_wall_ns = it->wall_ns;
-      break;
-    }
-    out.links.push_back(std::move(status));
-  };
-  for (const LinkDescription& link : s.descriptions) add(link.link);
-  for (std::size_t i = 0; s.descriptions.empty() && i < out.cut.size(); ++i)
-    if (out.cut[i]) add(LinkIndex(static_cast<std::uint16_t>(i)));
-  return out;
 }
 
 }  // namespace sekisho::control

@@ -29,8 +29,8 @@ Receipt LinkControl::quarantine(const QuarantineKey& key, std::uint64_t until_wa
   std::shared_ptr<Obedience> workers;
   QuarantineResult result;
   {
-    const std::lock_guard words(s.words_mutex);
-    if (!s.words_lock.lock(kLockWait)) {
+    std::unique_lock words(s.words_mutex, std::defer_lock);
+    if (!s.lock_words(words, kLockWait)) {
       r.refusal = "words_locked: another process writes the words";
     } else {
       result = s.writer.quarantine(key, host.until_mono_ns);
@@ -81,9 +81,10 @@ Receipt LinkControl::release(const QuarantineKey& key, const Who& who, const std
   if (!r.latched) {
     r.refusal = "latch_failed: " + r.latch_error + "; the host stays in quarantine";
   } else {
-    const std::lock_guard words(s.words_mutex);
+    std::unique_lock words(s.words_mutex, std::defer_lock);
+    const bool locked = s.lock_words(words, kLockWait);
     workers = s.obedience;
-    if (!s.words_lock.lock(kLockWait)) {
+    if (!locked) {
       r.refusal = "words_locked: another process writes the words; the host stays in quarantine";
     } else {
       if (s.writer.release(key) == QuarantineResult::removed) ++s.expected_generation;

@@ -1,3 +1,5 @@
+#include <time.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -119,6 +121,18 @@ Receipt LinkControl::State::refuse(Receipt r, std::string refusal) {
   r.refusal = std::move(refusal);
   finish(r);
   return r;
+}
+
+bool LinkControl::State::lock_words(std::unique_lock<std::mutex>& words, std::uint64_t timeout_ns) {
+  const std::uint64_t until = monotonic_ns() + timeout_ns;
+  for (;;) {
+    words.lock();
+    if (words_lock.lock(0)) return true;
+    if (monotonic_ns() >= until) return false;
+    words.unlock();
+    const timespec pause{0, 500'000};
+    ::nanosleep(&pause, nullptr);
+  }
 }
 
 void LinkControl::State::report(std::string text) {

@@ -76,6 +76,9 @@ struct LinkControl::State {
   bool health_is_uninitialised() const;
   void report(std::string text);
 
+  // Returns with words_mutex held; true: with the words lock, too. Between its tries a cut may pass.
+  bool lock_words(std::unique_lock<std::mutex>& words, std::uint64_t timeout_ns);
+
   // link_record.cc. REQUIRES: record_mutex.
   bool write_latch(std::string& error);
   void write_latch(Receipt& receipt);

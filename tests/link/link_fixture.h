@@ -35,6 +35,7 @@ class FakeDataplane : public Obedience {
 
   unsigned workers() noexcept override { return dead ? 0 : static_cast<unsigned>(workers_.size()); }
   WorkerObedience worker(unsigned i) noexcept override {
+    const std::lock_guard guard(mutex_);
     Worker& w = workers_[i];
     const std::uint64_t now = generation();
     if (!w.hangs && !w.asleep && w.seen < now) {
@@ -50,9 +51,15 @@ class FakeDataplane : public Obedience {
   std::uint64_t last_pass_ns(unsigned, LinkIndex link) noexcept override { return last_pass[link.raw]; }
   std::uint64_t flows_ended_by_cut(unsigned, LinkIndex link) noexcept override { return ended[link.raw]; }
   void wake() noexcept override {
-    ++wakes;
+    {
+      const std::lock_guard guard(mutex_);
+      ++wakes;
+    }
     if (on_wake) on_wake();
   }
+
+ private:
+  std::mutex mutex_;  // commands may wait in several threads
 };
 
 // Writes to files fail while one of these lives: what a full disk does.
