@@ -113,6 +113,7 @@ std::string Daemon::start() {
     const auto version =
         store_.add(file.model->text, "sekishod", "first start: " + options_.config, wall_ns() / kSecond);
     if (!version || !store_.set_current(*version)) return store_.error();
+    store_.set_outcome(*version, "applied");
   }
   const std::uint32_t version = *store_.current();
   const auto text = store_.text(version);
@@ -271,15 +272,24 @@ ApplyResult Daemon::confirm(const Who& who) {
   return result;
 }
 
+// The last version before `current` that was in force and was not taken back. 0: none.
+std::uint32_t Daemon::before(std::uint32_t current) const {
+  std::uint32_t found = 0;
+  for (const ConfigVersion& v : store_.history())
+    if (v.number < current && (v.outcome == "applied" || v.outcome == "confirmed")) found = v.number;
+  return found;
+}
+
 ApplyResult Daemon::rollback(const Who& who, const std::string& reason, std::uint32_t version) {
   const std::lock_guard lock(change_);
   ApplyResult result;
   const auto pending = store_.pending();
   const std::uint32_t current = site_.load()->version;
-  if (version == 0) version = pending ? pending->previous : current - 1;
-  const auto text = store_.text(version);
+  if (version == 0) version = pending ? pending->previous : before(current);
+  const auto text = version == 0 ? std::nullopt : store_.text(version);
   if (!text) {
-    result.error = "there is no version " + std::to_string(version);
+    result.error =
+        version == 0 ? "there is no version to go back to" : "there is no version " + std::to_string(version);
     return result;
   }
   Checked checked = prepare(*text, store_.path(version), version);

@@ -86,6 +86,7 @@ class Daemon {
 
  private:
   Checked prepare(const std::string& text, const std::string& file_name, std::uint32_t version);
+  std::uint32_t before(std::uint32_t current) const;
   ApplyResult put_in_force(std::shared_ptr<const Site> site, bool only_if_loaded);
   std::uint64_t next_generation();
   void connect_dataplane();
