@@ -56,6 +56,7 @@ struct Walk {
   const Query& query;
   const Address& source;
   const Address& destination;
+  std::span<const Address> bounds;
   std::uint64_t schedules;
   AccessOpen open;
   const void* context;
@@ -99,38 +100,92 @@ struct Walk {
     }
   }
 
-  void tree(std::uint32_t at, std::span<const Address> bounds) {
-    for (;;) {
+  std::uint32_t step(const abi::TreeNode& node) const {
+    std::uint32_t child = 0;
+    switch (static_cast<abi::TreeDimension>(node.dimension)) {
+      case abi::TreeDimension::source:
+        child = child_of(bounds.data() + node.first, node.count, source);
+        break;
+      case abi::TreeDimension::destination:
+        child = child_of(bounds.data() + node.first, node.count, destination);
+        break;
+      default:
+        child = child_of(view.bounds_service.data() + node.first, node.count,
+                         std::uint32_t{query.protocol} << 16 | query.destination_port);
+    }
+    return view.children[node.first_child + child];
+  }
+
+  static bool is_leaf(const abi::TreeNode& node) {
+    return node.dimension == static_cast<std::uint32_t>(abi::TreeDimension::leaf);
+  }
+
+  // What a walk came to: a leaf's node, or a leaf that is a child itself.
+  void arrive(std::uint32_t at) {
+    if ((at & abi::kChildIsLeaf) == 0) {
       const abi::TreeNode& node = view.nodes[at];
-      // Comes while the bounds are searched; that of a leaf is not used.
-      __builtin_prefetch(view.children.data() + node.first_child);
-      std::uint32_t child = 0;
-      switch (static_cast<abi::TreeDimension>(node.dimension)) {
-        case abi::TreeDimension::source:
-          child = child_of(bounds.data() + node.first, node.count, source);
-          break;
-        case abi::TreeDimension::destination:
-          child = child_of(bounds.data() + node.first, node.count, destination);
-          break;
-        case abi::TreeDimension::service:
-          child = child_of(view.bounds_service.data() + node.first, node.count,
-                           std::uint32_t{query.protocol} << 16 | query.destination_port);
-          break;
-        case abi::TreeDimension::leaf:
-          return leaf(view.leaf_rules.data() + node.first, node.count);
+      return leaf(view.leaf_rules.data() + node.first, node.count);
+    }
+    at &= ~abi::kChildIsLeaf;
+    leaf(&at, (at & abi::kLeafRule) == abi::kLeafRule ? 0 : 1);
+  }
+
+  void walk_one(std::uint32_t at) {
+    while ((at & abi::kChildIsLeaf) == 0 && !is_leaf(view.nodes[at])) at = step(view.nodes[at]);
+    arrive(at);
+  }
+
+  // All walks a level at a time, so that their cache misses overlap.
+  void walk_abreast(const std::uint32_t* roots, std::uint32_t count) {
+    std::uint32_t at[abi::kTreesPerPair];
+    std::uint32_t moving = 0;
+    for (std::uint32_t t = 0; t < count; ++t) {
+      at[t] = roots[t];
+      moving |= static_cast<std::uint32_t>(!is_leaf(view.nodes[at[t]])) << t;
+    }
+    while (moving != 0) {
+      std::uint32_t inner = 0;
+      for (std::uint32_t left = moving; left != 0; left &= left - 1) {
+        const auto t = static_cast<std::uint32_t>(__builtin_ctz(left));
+        at[t] = step(view.nodes[at[t]]);
+        if ((at[t] & abi::kChildIsLeaf) == 0) {
+          inner |= 1u << t;
+          __builtin_prefetch(view.nodes.data() + at[t]);
+        } else if ((at[t] & abi::kLeafRule) != abi::kLeafRule) {
+          __builtin_prefetch(view.rules.data() + (at[t] & abi::kLeafRule));
+        }
       }
-      at = view.children[node.first_child + child];
-      if ((at & abi::kChildIsLeaf) != 0) {
-        at &= ~abi::kChildIsLeaf;
-        return leaf(&at, (at & abi::kLeafRule) == abi::kLeafRule ? 0 : 1);
+      moving = 0;
+      for (std::uint32_t left = inner; left != 0; left &= left - 1) {
+        const auto t = static_cast<std::uint32_t>(__builtin_ctz(left));
+        const abi::TreeNode& node = view.nodes[at[t]];
+        if (is_leaf(node)) {
+          __builtin_prefetch(view.leaf_rules.data() + node.first);
+          continue;
+        }
+        moving |= 1u << t;
+        __builtin_prefetch(view.children.data() + node.first_child);
+        prefetch_bounds(node);
       }
+    }
+    for (std::uint32_t t = 0; t < count; ++t) arrive(at[t]);
+  }
+
+  void prefetch_bounds(const abi::TreeNode& node) const {
+    if (node.dimension == static_cast<std::uint32_t>(abi::TreeDimension::service)) {
+      __builtin_prefetch(view.bounds_service.data() + node.first + node.count / 2);
+    } else {
+      __builtin_prefetch(bounds.data() + node.first + node.count / 2);
     }
   }
 
-  Decision run(const std::uint32_t (&trees)[abi::kTreesPerPair], std::span<const Address> bounds) {
-    for (const std::uint32_t root : trees) {
-      if (root == abi::kNoTree) break;
-      tree(root, bounds);
+  Decision run(const std::uint32_t (&trees)[abi::kTreesPerPair]) {
+    std::uint32_t count = 0;
+    while (count < abi::kTreesPerPair && trees[count] != abi::kNoTree) ++count;
+    if (count == 1) {
+      walk_one(trees[0]);
+    } else {
+      walk_abreast(trees, count);
     }
     Decision decision;
     if (best.closed_rule < best.rule) decision.closed_access = best.closed_access;
@@ -171,14 +226,14 @@ Decision decide(const SnapshotView& view, const Query& query, std::uint64_t sche
   if (query.from.raw >= zones || query.to.raw >= zones) return {};
   const abi::PairRecord& pair = view.pairs[query.from.raw * zones + query.to.raw];
   if (query.ip_version == 4) {
-    return Walk<std::uint32_t>{view, query,  query.source4, query.destination4, schedules_active,
-                               open, context}
-        .run(pair.tree4, view.bounds4);
+    return Walk<std::uint32_t>{
+        view, query, query.source4, query.destination4, view.bounds4, schedules_active, open, context}
+        .run(pair.tree4);
   }
   if (query.ip_version == 6) {
-    return Walk<abi::Address6>{view, query,  query.source6, query.destination6, schedules_active,
-                               open, context}
-        .run(pair.tree6, view.bounds6);
+    return Walk<abi::Address6>{
+        view, query, query.source6, query.destination6, view.bounds6, schedules_active, open, context}
+        .run(pair.tree6);
   }
   return {};
 }
