@@ -6,6 +6,7 @@ test's own network namespace, and all of it vanishes with the test, however that
 """
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -168,6 +169,16 @@ class Lab:
         """kill -9, and gone."""
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
+
+    def forget_all_but_the_disk(self):
+        """As a reboot does: no process, no pinned map, no words, no region."""
+        self.kill(self.sekishod)
+        self.kill(self.dataplane)
+        for folder, _, names in os.walk("/sys/fs/bpf"):
+            for name in names:
+                if name.startswith("sekisho"):
+                    os.unlink(os.path.join(folder, name))
+        shutil.rmtree("/run/sekisho")
 
     def wait_ready(self, timeout=20.0):
         """Both daemons run and agree on a policy."""
