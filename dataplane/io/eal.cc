@@ -9,6 +9,8 @@
 #include <cstring>
 #include <vector>
 
+#include "dataplane/io/log.h"
+
 namespace sekisho::io {
 
 bool is_pci_device(const char* device) {
@@ -39,8 +41,10 @@ bool start_eal(const abi::Settings& settings, std::span<const abi::PortRecord> p
   if (!pci) words.push_back("--no-pci");
 
   // What these libraries say is no news to an operator; drivers report what fails.
-  libbpf_set_print(nullptr);
-  libxdp_set_print(nullptr);
+  if (log_level() != LogLevel::debug) {
+    libbpf_set_print(nullptr);
+    libxdp_set_print(nullptr);
+  }
 
   std::vector<char*> arguments;
   for (std::string& word : words) arguments.push_back(word.data());

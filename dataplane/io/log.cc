@@ -16,6 +16,10 @@ void set_log_level(LogLevel level) {
   threshold.store(level, std::memory_order_relaxed);
 }
 
+LogLevel log_level() {
+  return threshold.load(std::memory_order_relaxed);
+}
+
 void log_line(LogLevel level, const char* format, ...) {
   if (level > threshold.load(std::memory_order_relaxed)) return;
   static constexpr const char* kNames[] = {"error", "warning", "info", "debug"};

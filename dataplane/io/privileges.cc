@@ -47,4 +47,8 @@ bool drop_privileges(const std::string& user, bool keep_net_admin, std::string& 
   return true;
 }
 
+bool drop_thread_capabilities() {
+  return set_capabilities(0);
+}
+
 }  // namespace sekisho::io

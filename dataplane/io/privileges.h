@@ -13,4 +13,7 @@ namespace sekisho::io {
 // `user`: whom to become if root; "nobody" will do. Call before any worker starts. False: why.
 bool drop_privileges(const std::string& user, bool keep_net_admin, std::string& why);
 
+// Takes what is kept from the calling thread: for workers. Threads made later inherit nothing either.
+bool drop_thread_capabilities();
+
 }  // namespace sekisho::io

@@ -59,8 +59,7 @@ bool Steward::open_ports(const policy::SnapshotView& view, std::string& why) {
   }
   if (kernel_owned) {
     log_line(LogLevel::info, "XDP guard: %s",
-             guard.empty() ? "none: a cut ends with this process' packets, the ingress drop holds"
-                           : guard.c_str());
+             guard.empty() ? "none, so nothing passes while this process is dead" : guard.c_str());
   }
   ports_ = Ports::open(view, guard, why);
   if (!ports_) return false;

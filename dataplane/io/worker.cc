@@ -15,6 +15,7 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/io/log.h"
+#include "dataplane/io/privileges.h"
 #include "dataplane/packet/parse.h"
 #include "dataplane/pipeline/count.h"
 
@@ -83,6 +84,10 @@ void Worker::run() {
   // With an EAL id the worker gets its own cache of packet buffers.
   if (ready && rte_thread_register() != 0) {
     log_line(LogLevel::error, "worker %u: DPDK takes no more threads", options_.index);
+    ready = false;
+  }
+  if (ready && !drop_thread_capabilities()) {
+    log_line(LogLevel::error, "worker %u: cannot drop its capabilities", options_.index);
     ready = false;
   }
   prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);

@@ -1,7 +1,11 @@
 #include "dataplane/io/shared_memory.h"
 
+#include <bpf/bpf.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
 
 #include "tests/io/words_memory.h"
 
@@ -82,6 +86,24 @@ TEST(WordsMemory, ShowsWhatIsStoredAndCannotBeWritten) {
   source.set_all(SEKISHO_WORD_OPEN);
   EXPECT_EQ(at->link[SEKISHO_MAX_LINKS - 1], SEKISHO_WORD_OPEN);
   EXPECT_NE(mprotect(const_cast<sekisho_words*>(at), 4096, PROT_READ | PROT_WRITE), 0);
+}
+TEST(WordsMemory, TakesAnArrayOfTheKernel) {
+  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+  const Descriptor map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "words", 4, sizeof(sekisho_words), 1, &options));
+  if (!map) GTEST_SKIP() << "needs the right to make BPF maps";
+  WordsMemory words;
+  std::string why;
+  EXPECT_FALSE(words.attach(map, why)) << "still empty";
+  const TestWords content;
+  std::vector<std::uint8_t> value(sizeof(sekisho_words));
+  std::memcpy(value.data(), &content.get(), value.size());
+  const std::uint32_t zero = 0;
+  ASSERT_EQ(bpf_map_update_elem(map.get(), &zero, value.data(), 0), 0);
+  ASSERT_TRUE(words.attach(map, why)) << why;
+  reinterpret_cast<sekisho_words*>(value.data())->link[9] = SEKISHO_WORD_OPEN;
+  ASSERT_EQ(bpf_map_update_elem(map.get(), &zero, value.data(), 0), 0);
+  EXPECT_EQ(words.get()->link[9], SEKISHO_WORD_OPEN);
+  EXPECT_NE(mprotect(const_cast<sekisho_words*>(words.get()), 4096, PROT_READ | PROT_WRITE), 0);
 }
 TEST(WordsMemory, NewWordsTakeThePlaceOfTheOldOnes) {
   TestWords first, second;

@@ -32,6 +32,7 @@ class TestWords {
   TestWords& operator=(const TestWords&) = delete;
   int fd() const { return fd_; }
   sekisho_words& get() { return *words_; }
+  const sekisho_words& get() const { return *words_; }
   // Stores one word for all links; returns the new generation.
   std::uint64_t set_all(std::uint32_t word) {
     for (std::uint32_t& link : words_->link) {
