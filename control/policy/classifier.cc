@@ -94,10 +94,12 @@ class PairTrees {
     for (std::size_t i = 0; i < std::size(kWide); ++i) {
       const std::vector<std::vector<TreeRule>> classes = divide(all, ranks, kWide[i]);
       std::deque<TreeBuilder> trees;
-      const std::size_t longest = i + 1 < std::size(kWide) ? kGoodLeaf : all.size();
+      const bool last = i + 1 == std::size(kWide);
+      const std::size_t longest = last ? all.size() : kGoodLeaf;
+      const std::uint64_t words = last ? budget : std::min(budget, kWordsPerRule * all.size() + 4096);
       bool good = true;
       for (std::size_t t = 0; good && t < classes.size(); ++t) {
-        good = trees.emplace_back(classes[t], ranks).build(budget * classes[t].size() / all.size(), longest);
+        good = trees.emplace_back(classes[t], ranks).build(words * classes[t].size() / all.size(), longest);
       }
       if (!good) continue;
       for (std::size_t t = 0; t < trees.size(); ++t) roots[t] = append(trees[t], classes[t]);
@@ -306,7 +308,7 @@ ClassifierTables build_classifier(const NormalPolicy& policy) {
   for (const PairList& list : lists) {
     const std::uint64_t size = list.rules.size();
     // Each family has half of what is the list's share.
-    const std::uint64_t budget = std::min(kWordsPerRule * size + 4096, kTreeWords * size / (2 * all));
+    const std::uint64_t budget = std::min(kMostWordsPerRule * size + 4096, kTreeWords * size / (2 * all));
     abi::PairRecord record;
     PairTrees<Family4>(policy, list.rules, tables).build(budget, record.tree4);
     PairTrees<Family6>(policy, list.rules, tables).build(budget, record.tree6);

@@ -5,7 +5,7 @@
 // get no trees: nothing asks for them.
 //
 // Bounds: at most kTreeWords words (64 MB; an IPv6 bound takes four), divided among the pairs by their rules;
-// at most kWordsPerRule for each rule of a pair. What does not fit makes leaves longer, never wrong.
+// at most kMostWordsPerRule for each rule of a pair. What does not fit makes leaves longer, never wrong.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@
 namespace sekisho::control {
 
 inline constexpr std::uint64_t kTreeWords = 16u << 20;
-inline constexpr std::uint64_t kWordsPerRule = 48;
+inline constexpr std::uint64_t kWordsPerRule = 48;       // while fewer trees are tried
+inline constexpr std::uint64_t kMostWordsPerRule = 400;  // for the last division
 
 struct ClassifierTables {
   std::vector<abi::PairRecord> pairs;  // zones * zones
