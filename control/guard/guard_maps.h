@@ -56,7 +56,7 @@ class GuardMaps {
   int words_fd() const { return fd_[kWords]; }
   int beat_fd() const { return fd_[kBeat]; }
 
-  // Makes sekisho_guard and sekisho_peers say what `model` says about kernel-owned ports; entries of others
+  // Makes sekisho_guard say what `model` says about kernel-owned ports; entries of others
   // go. New entries are written before old ones are removed, so a port that stays is never unknown.
   // REQUIRES: state() == ready.
   std::vector<GuardFinding> program(const Model& model);
@@ -66,13 +66,13 @@ class GuardMaps {
   void unpin();
 
  private:
-  enum Map : std::size_t { kWords, kBeat, kGuard, kPeers, kDrops, kMaps };
+  enum Map : std::size_t { kWords, kBeat, kGuard, kDrops, kMaps };
   GuardState fail(GuardState state, std::string detail);
   std::string path(std::size_t map) const;
 
   std::string bpffs_, detail_;
   GuardState state_ = GuardState::closed;
-  std::array<int, kMaps> fd_{-1, -1, -1, -1, -1};
+  std::array<int, kMaps> fd_{-1, -1, -1, -1};
 };
 
 }  // namespace sekisho::control

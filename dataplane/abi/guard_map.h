@@ -1,18 +1,19 @@
 /* Maps of the XDP guard, by name and layout. C-compatible: the guard includes it.
  *
- * sekisho_words  ARRAY[1] of struct sekisho_words, BPF_F_MMAPABLE, pinned by name in the bpffs root.
- * sekisho_beat   ARRAY[1] of struct sekisho_beat, BPF_F_MMAPABLE, pinned by name. Written by the dataplane's
- * workers. sekisho_guard  HASH: struct sekisho_guard_key -> struct sekisho_guard_port, pinned. Written by the
- * management process. sekisho_peers  DEVMAP_HASH: ifindex -> ifindex, pinned. Written by the management
- * process. sekisho_guard_drops PERCPU_ARRAY[SEKISHO_GUARD_DROPS] of u64, pinned. Written by the guard.
- * xsks_map       XSKMAP, filled by the af_xdp driver. Not pinned. */
+ * sekisho_words        ARRAY[1] of struct sekisho_words, BPF_F_MMAPABLE, pinned by name in the bpffs root.
+ * sekisho_beat         ARRAY[1] of struct sekisho_beat, BPF_F_MMAPABLE, pinned. Written by the workers.
+ * sekisho_guard        HASH: struct sekisho_guard_key -> struct sekisho_guard_port, pinned. Written by the
+ *                      management process.
+ * sekisho_guard_drops  PERCPU_ARRAY[SEKISHO_GUARD_DROPS] of u64, pinned. Written by the guard.
+ * xsks_map             XSKMAP, filled by the af_xdp driver. Not pinned. */
 #ifndef SEKISHO_ABI_GUARD_MAP_H
 #define SEKISHO_ABI_GUARD_MAP_H
 
 #include "dataplane/abi/words.h"
 
-#define SEKISHO_GUARD_STALE_NS 500000000ull /* a heartbeat older than this means that the dataplane is gone \
-                                             */
+#define SEKISHO_GUARD_STALE_NS                                                 \
+  500000000ull /* a heartbeat older than this means that the dataplane is gone \
+                */
 
 struct sekisho_beat {
   sekisho_u64 beat_ns[SEKISHO_MAX_WORKERS]; /* CLOCK_MONOTONIC; 0: no such worker */
