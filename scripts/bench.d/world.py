@@ -1,0 +1,428 @@
+"""The real programs, each measurement in namespaces of its own: `bench --inside NAME` runs one of these.
+
+Replayed captures: two net_pcap ports, infinite_rx, no huge pages, the gateway's worker and testpmd's forwarding
+core on the same core. veth: the laboratory of tests/e2e.
+"""
+import http.client
+import json
+import os
+import signal
+import socket
+import statistics
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+from frames import write_pair
+from micro import percentile, summary
+from testpmd import Testpmd
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "tests", "e2e"))
+PLACES = {"sekisho": "control/cli", "sekishod": "control/daemon", "sekisho-dataplane": "dataplane/io"}
+
+
+def program(build, name):
+    """A program of a build: linked at its top by scripts/build, or where meson leaves it."""
+    for path in (os.path.join(build, name), os.path.join(build, PLACES.get(name, "bench"), name)):
+        if os.access(path, os.X_OK) and os.path.isfile(path):
+            return os.path.realpath(path)
+    raise RuntimeError("%s has no %s" % (build, name))
+
+
+def prepare(build):
+    """REQUIRES: a private world. The programs where the laboratory looks for them; then its modules."""
+    os.makedirs("/run/lab/bin", exist_ok=True)
+    for name in PLACES:
+        os.symlink(program(build, name), "/run/lab/bin/" + name)
+    os.environ["SEKISHO_BUILD"] = "/run/lab/bin"
+    os.chmod("/run/lab", 0o755)
+
+
+HEAD = """[gateway]
+name = "bench"
+workers = 1
+idle = "%s"
+hugepages = false
+memory_mb = 1024
+max_flows = 131072
+"""
+
+
+def fillers(count, first_port=1):
+    """Rules that no packet of a benchmark matches, all different."""
+    return "".join('[[rule]]\nname = "filler %d"\nfrom = "device"\nto = "his"\ndestination = ["10.99.%d.%d"]\n'
+                   'service = { tcp = %d }\naction = "accept"\n' % (i, i // 250, 1 + i % 250, first_port + i % 50)
+                   for i in range(count))
+
+
+ACCEPT = ('[[rule]]\nname = "there"\nfrom = "device"\nto = "his"\naction = "accept"\n'
+          '[[rule]]\nname = "back"\nfrom = "his"\nto = "device"\naction = "accept"\n')
+LINK = '[[link]]\nname = "line"\nzones = ["device", "his"]\n'
+LIMITS = "[limits]\nflows_per_source = 131072\nflows_per_zone_pair = 131072\n"
+
+
+def lab_class():
+    from lab import Lab
+
+    class Bench(Lab):
+        """pcaps: replays them; else one wire of veth."""
+
+        def __init__(self, pcaps=None, idle="poll", rules=100):
+            from lab import Wire
+            wires = [] if pcaps else [Wire(1, "line", "device", "his")]
+            super().__init__(wires=wires, links=LINK, rules=fillers(rules - 2) + ACCEPT, start=False)
+            self.pcaps, self.idle = pcaps, idle
+
+        def config_text(self):
+            text = HEAD % self.idle + LIMITS
+            text += '[[zone]]\nname = "device"\n[[zone]]\nname = "his"\n'
+            if self.pcaps:
+                for i, path in enumerate(self.pcaps):
+                    text += ('[[port]]\nname = "p%d"\ndevice = "net_pcap,rx_pcap=%s,infinite_rx=1"\n'
+                             '[[interface]]\nname = "i%d"\nport = "p%d"\nzone = "%s"\n' % (
+                                 i, path, i, i, ("device", "his")[i]))
+                text += '[[wire]]\nname = "line"\nsides = ["i0", "i1"]\n'
+            else:
+                text += self.wires[0].toml("verify")
+            return text + self._links + self.rules
+
+        def start(self):
+            try:
+                super().start()
+            except AssertionError as failed:
+                raise RuntimeError("%s; %s" % (failed, self.last_words())) from failed
+
+        def last_words(self):
+            words = []
+            for name in ("sekisho-dataplane", "sekishod"):
+                with open("/var/log/sekisho/%s.log" % name, encoding="utf-8", errors="replace") as log:
+                    words.append("%s: %s" % (name, " / ".join(log.read().split("\n")[-4:]).strip()))
+            return "; ".join(words)
+
+        def stop(self):
+            """Ends both daemons and leaves their ports as they were found."""
+            for process in (self.sekishod, self.dataplane):
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    self.kill(process)
+            for wire in self.wires:
+                for host in (wire.a, wire.b):
+                    subprocess.run(["ip", "link", "set", host.gateway_interface, "xdp", "off"], check=False)
+            # This network namespace is the benchmark's own: what is in it is the gateway's ingress drop.
+            subprocess.run(["nft", "flush", "ruleset"], check=False, stderr=subprocess.DEVNULL)
+
+        def explain(self):
+            """The failure says enough."""
+
+        def dataplane_count(self):
+            now = time.monotonic()
+            status = self.status()
+            if status is None:
+                raise RuntimeError("sekisho status does not answer")
+            return now, status["dataplane"]
+    return Bench
+
+
+def make_pcaps(size):
+    paths = ["/run/lab/there.pcap", "/run/lab/back.pcap"]
+    write_pair(*paths, size)
+    return paths
+
+
+def _gateway_rate(bench, paths, seconds):
+    with bench(paths) as gateway:
+        gateway.start()
+        time.sleep(0.7)  # all flows are known
+        t0, first = gateway.dataplane_count()
+        time.sleep(seconds)
+        t1, last = gateway.dataplane_count()
+        received = last["packets_received"] - first["packets_received"]
+        sent = last["packets_sent"] - first["packets_sent"]
+        gateway.stop()
+    if received == 0 or sent < 0.99 * received:
+        raise RuntimeError("of %d packets received %d were sent" % (received, sent))
+    return received / (t1 - t0) / 1e6
+
+
+def _testpmd_rate(paths, seconds):
+    testpmd = Testpmd(["net_pcap%d,rx_pcap=%s,infinite_rx=1" % (i, path) for i, path in enumerate(paths)])
+    try:
+        time.sleep(0.5)
+        t0, first = testpmd.received()
+        time.sleep(seconds)
+        t1, last = testpmd.received()
+    finally:
+        testpmd.close()
+    return (last - first) / (t1 - t0) / 1e6
+
+
+def _against(pairs, ours, theirs, unit):
+    """Alternated, so that what else the machine does meets both."""
+    mine, yard = [], []
+    for _ in range(pairs):
+        mine.append(ours())
+        yard.append(theirs())
+    return summary([m / y for m, y in zip(mine, yard)], "ratio", note="%.3g against %.3g %s (medians)" % (
+        statistics.median(mine), statistics.median(yard), unit))
+
+
+def _vs_testpmd(size, quick):
+    bench, paths, seconds = lab_class(), make_pcaps(size), 1.5 if quick else 4
+    return _against(3 if quick else 5, lambda: _gateway_rate(bench, paths, seconds),
+                    lambda: _testpmd_rate(paths, seconds), "Mpps")
+
+
+def vs_testpmd(quick):
+    return _vs_testpmd(64, quick)
+
+
+def vs_testpmd_1518(quick):
+    return _vs_testpmd(1518, quick)
+
+
+def veth_tcp_vs_testpmd(quick):
+    gateway = lab_class()()
+    seconds = 2 if quick else 5
+    with gateway:
+        wire = gateway.wires[0]
+        server = subprocess.Popen(["ip", "netns", "exec", wire.b.name, "iperf3", "-s", "-p", "5201"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def iperf():
+            gateway.wait(lambda: subprocess.run(["ip", "netns", "exec", wire.a.name, "ping", "-c1", "-W1", wire.b.ip4],
+                                                stdout=subprocess.DEVNULL).returncode == 0, 10, "the wire to pass")
+            out = wire.a.command("iperf3", "-J", "-c", wire.b.ip4, "-p", "5201", "-t", seconds, timeout=seconds + 10)
+            return json.loads(out)["end"]["sum_received"]["bits_per_second"] / 1e9
+
+        def ours():
+            gateway.start()
+            try:
+                return iperf()
+            finally:
+                gateway.stop()
+
+        def theirs():
+            testpmd = Testpmd(["net_af_xdp%d,iface=%s" % (i, host.gateway_interface)
+                               for i, host in enumerate((wire.a, wire.b))])
+            try:
+                return iperf()
+            finally:
+                testpmd.close()
+        try:
+            return _against(3 if quick else 5, ours, theirs, "Gbit/s")
+        finally:
+            server.kill()
+            server.wait()
+
+
+class _Unix(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=10)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(10)
+        self.sock.connect(self._path)
+
+
+def _ask(what):
+    """As `sekisho cut line --json` does, without the start of a process between two cuts."""
+    connection = _Unix("/run/sekisho/cut.sock")
+    body = json.dumps({"target": "line", "reason": "bench", "reset": False})
+    connection.request("POST", "/v1/" + what, body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    receipt = json.loads(answer.read())
+    connection.close()
+    if answer.status != 200:
+        raise RuntimeError("%s: HTTP %d: %s" % (what, answer.status, str(receipt)[:200]))
+    return receipt
+
+
+def _ticks():
+    with open("/proc/stat", encoding="ascii") as stat:
+        values = [int(v) for v in stat.readline().split()[1:9]]
+    return values[7], sum(values)
+
+
+def obey_us(quick):
+    samples, unconfirmed = [], 0
+    with lab_class()(make_pcaps(64)) as gateway:
+        gateway.start()
+        time.sleep(0.5)
+        steal, total = _ticks()
+        end = time.monotonic() + (15 if quick else 240)
+        rounds = 0
+        while rounds < 10000 and time.monotonic() < end:
+            receipt = _ask("cut")
+            if receipt["outcome"] != "CONFIRMED":
+                unconfirmed += 1
+            for worker in receipt["workers"]:
+                if worker["obeyed"] and not worker["asleep"]:
+                    samples.append((worker["obeyed_ns"] - receipt["stored_ns"]) / 1e3)
+            _ask("reopen")
+            rounds += 1
+        steal2, total2 = _ticks()
+        gateway.stop()
+    stolen = 100.0 * (steal2 - steal) / max(1, total2 - total)
+    out = summary(samples, "us", p99=percentile(samples, 99), steal_pct=round(stolen, 3), unconfirmed=unconfirmed)
+    out["note"] = "p99 %.3g, %d cuts, %d unconfirmed, steal %.2f %%" % (out["p99"], rounds, unconfirmed, stolen)
+    return out
+
+
+class FarEnd:
+    """The kernel's time of the last datagram to `port` that came to a host."""
+
+    def __init__(self, host, port):
+        self.last = 0.0  # CLOCK_REALTIME
+        self.count = 0
+        self._port = struct.pack("!H", port)
+        self._stop = threading.Event()
+        with host:
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0800))
+            self._socket.bind(("eth0", 0x0800))
+        self._socket.setsockopt(socket.SOL_SOCKET, 35, 1)  # SO_TIMESTAMPNS
+        self._socket.setsockopt(socket.SOL_SOCKET, 33, 64 << 20)  # SO_RCVBUFFORCE
+        self._socket.settimeout(0.05)
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        while not self._stop.is_set():
+            try:
+                data, ancillary, _, _ = self._socket.recvmsg(128, 64)
+            except socket.timeout:
+                continue
+            if data[36:38] == self._port and ancillary:
+                seconds, ns = struct.unpack("=qq", ancillary[0][2][:16])
+                self.last = seconds + ns * 1e-9
+                self.count += 1
+
+    def close(self):
+        self._stop.set()
+        self._thread.join(1)
+        self._socket.close()
+
+
+def _flooded(gateway, rate):
+    import traffic
+    wire = gateway.wires[0]
+    sink = gateway.keep(traffic.UdpSink(wire.b, 7001))
+    gateway.keep(traffic.UdpFlood(wire.a, wire.b.ip4, 7001, rate=rate))
+    if not sink.wait_for(1000, 10):
+        raise RuntimeError("the flood does not pass")
+    return sink
+
+
+def cut_ms(quick):
+    spans, apart, unconfirmed = [], [], 0
+    with lab_class()(idle="adaptive") as gateway:
+        gateway.start()
+        _flooded(gateway, 10000)
+        far = gateway.keep(FarEnd(gateway.wires[0].b, 7001))
+        for _ in range(25 if quick else 100):
+            seen = far.count
+            gateway.wait(lambda: far.count > seen + 100, 10, "the flood to pass again")
+            called = time.time()
+            receipt = gateway.json("cut", "line", "--reason", "bench")
+            time.sleep(0.15)
+            unconfirmed += receipt["outcome"] != "CONFIRMED"
+            spans.append(max(0.0, far.last - called) * 1e3)
+            own = [link["last_packet_ns"] for link in receipt["links"] if link["last_packet_ns"]]
+            if own:
+                offset = time.time_ns() - time.monotonic_ns()
+                apart.append(abs(max(own) + offset - far.last * 1e9) / 1e6)
+            gateway.json("reopen", "line", "--reason", "bench")
+        gateway.stop()
+    out = summary(spans, "ms", p99=percentile(spans, 99), unconfirmed=unconfirmed)
+    out["note"] = "p99 %.3g, %d unconfirmed" % (out["p99"], unconfirmed)
+    if apart:
+        out["note"] += "; the receipt's last packet is %.2g ms (median; at most %.2g) from the capture's" % (
+            statistics.median(apart), max(apart))
+    return out
+
+
+def swap_lost(quick):
+    lost, took = [], []
+    with lab_class()(idle="poll") as gateway:
+        gateway.start()
+        sink = _flooded(gateway, 5000)
+
+        def window(act):
+            first = len(sink.numbers)
+            act()
+            time.sleep(0.3)
+            numbers = sink.numbers[first:]
+            return max(numbers) - min(numbers) + 1 - len(numbers)
+        quiet = window(lambda: time.sleep(2))
+        for i in range(3 if quick else 8):
+            gateway.rules = fillers(9998, 1000 + 100 * i) + ACCEPT
+            gateway.write_config("/run/lab/next.toml")
+            before = gateway.dataplane_count()[1]["snapshot_generation"]
+
+            def apply():
+                started = time.monotonic()
+                gateway.sekisho("config", "apply", "/run/lab/next.toml", timeout=40)
+                took.append(time.monotonic() - started)
+            lost.append(window(apply))
+            if gateway.dataplane_count()[1]["snapshot_generation"] == before:
+                raise RuntimeError("the applied configuration did not reach the dataplane")
+        gateway.stop()
+    return summary(lost, "packets", note="10,000 rules applied in %.2g s (median) at 5,000 packets/s; lost in 2 s "
+                   "without a swap: %d" % (statistics.median(took), quiet))
+
+
+def _cpu(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as stat:
+        fields = stat.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def idle_core_pct(quick):
+    samples, control = [], []
+    with lab_class()(idle="adaptive") as gateway:
+        gateway.start()
+        time.sleep(2)
+        for _ in range(1 if quick else 5):
+            t0, a, b = time.monotonic(), _cpu(gateway.dataplane.pid), _cpu(gateway.sekishod.pid)
+            time.sleep(10)
+            span = time.monotonic() - t0
+            samples.append(100 * (_cpu(gateway.dataplane.pid) - a) / span)
+            control.append(100 * (_cpu(gateway.sekishod.pid) - b) / span)
+        gateway.stop()
+    return summary(samples, "%", note="over 10 s, the dataplane; sekishod beside it %.2g %%" %
+                   statistics.median(control))
+
+
+def first_packet_us(quick):
+    spans = []
+    with lab_class()(idle="adaptive") as gateway:
+        gateway.start()
+        wire = gateway.wires[0]
+        far = gateway.keep(FarEnd(wire.b, 7001))
+        with wire.a:
+            udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        gateway.keep(udp)
+        for i in range(30 if quick else 200):
+            time.sleep(0.15)
+            seen, sent = far.count, time.time()
+            udp.sendto(b"after a silence", (wire.b.ip4, 7001))
+            gateway.wait(lambda: far.count > seen, 2, "a packet")
+            if i >= 3:  # the first ones resolve addresses
+                spans.append((far.last - sent) * 1e6)
+        gateway.stop()
+    return summary(spans, "us", p99=percentile(spans, 99), note="p99 %.3g, one datagram after 150 ms of silence, "
+                   "from sendto() to the far side's kernel" % percentile(spans, 99))
+
+
+# Name: (function, seconds allowed for --quick, and in full)
+MEASUREMENTS = {
+    "vs_testpmd": (vs_testpmd, 60, 180), "vs_testpmd_1518": (vs_testpmd_1518, 60, 180),
+    "veth_tcp_vs_testpmd": (veth_tcp_vs_testpmd, 60, 180), "obey_us": (obey_us, 35, 280),
+    "cut_ms": (cut_ms, 40, 120), "swap_lost": (swap_lost, 60, 180), "idle_core_pct": (idle_core_pct, 25, 80),
+    "first_packet_us": (first_packet_us, 25, 60)}
