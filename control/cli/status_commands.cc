@@ -78,8 +78,9 @@ void print_flows(const json& b) {
   for (const json& f : b.at("flows"))
     rows.push_back({f.value("link", ""), f.value("from", ""),
                     host_text(f.at("source")) + ":" + std::to_string(f.value("source_port", 0)),
-                    f.value("to", ""), host_text(f.at("destination")), f.value("service", ""),
-                    f.value("state", ""), fmt::format("{} s", f.value("age_s", 0)),
+                    f.value("to", ""),
+                    host_text(f.at("destination")) + ":" + std::to_string(f.value("destination_port", 0)),
+                    f.value("service", ""), f.value("state", ""), fmt::format("{} s", f.value("age_s", 0)),
                     human_bytes(f.value("bytes_to_destination", 0ull) + f.value("bytes_to_source", 0ull)),
                     f.value("rule", "")});
   print_table(rows);
@@ -92,6 +93,11 @@ void print_drops(const json& b) {
   for (const json& d : b.at("drops"))
     rows.push_back({std::to_string(d.value("packets", 0ull)), d.value("from", ""), d.value("to", ""),
                     d.value("reason", ""), d.value("explanation", "")});
+  const json guard = b.value("guard", json::object());
+  for (const auto& [what, packets] : guard.items())
+    if (packets.get<std::uint64_t>() > 0)
+      rows.push_back({std::to_string(packets.get<std::uint64_t>()), "(guard)", "", what,
+                      "dropped in the kernel, before the dataplane"});
   print_table(rows);
   if (b.at("talkers").empty()) return;
   fmt::print("\nmost dropped senders (last 10 to 20 minutes)\n");

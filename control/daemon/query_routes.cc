@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 
-#include "control/daemon/views.h"
 #include "control/daemon/route_kit.h"
 #include "control/daemon/routes.h"
+#include "control/daemon/views.h"
 #include "control/daemon/why.h"
 #include "control/events/eve.h"
 #include "control/model/render.h"
@@ -48,6 +48,16 @@ json impact(Daemon& daemon, const std::string& name) {
   out["dataplane"] = session_state_name(daemon.session().state());
   out["dry_run"] = true;
   return out;
+}
+
+json guard_view(Daemon& daemon) {
+  const GuardCounters g = daemon.guard_counters();
+  return {{"cut", g.cut},
+          {"quarantined", g.quarantined},
+          {"fail_closed", g.fail_closed},
+          {"no_words", g.no_words},
+          {"interface_unknown", g.unknown_interface},
+          {"malformed", g.malformed}};
 }
 
 json dataplane_view(Daemon& daemon) {
@@ -189,16 +199,9 @@ void add_query_routes(UnixHttpServer& server, Daemon& daemon) {
     out["generation"] = site->generation;
     out["dataplane"] = dataplane_view(daemon);
     out["traffic"] = link_counts(daemon, *site);
-    const GuardCounters g = daemon.guard_counters();
     out["guard"] = {{"state", guard_state_text(daemon.guard_state())},
-                    {"drops",
-                     {{"cut", g.cut},
-                      {"quarantined", g.quarantined},
-                      {"fail_closed", g.fail_closed},
-                      {"no_words", g.no_words},
-                      {"unknown_interface", g.unknown_interface},
-                      {"malformed", g.malformed}}},
-                    {"passed_open", g.passed_open}};
+                    {"drops", guard_view(daemon)},
+                    {"passed_open", daemon.guard_counters().passed_open}};
     const EventDrainStatus e = daemon.events().status();
     out["events"] = {{"drained", e.events}, {"lines_lost", e.log.lines_lost}, {"error", e.log.error}};
     for (const std::string& r : daemon.reports()) out["reports"].push_back(r);
@@ -229,6 +232,7 @@ void add_query_routes(UnixHttpServer& server, Daemon& daemon) {
     const auto drops = read_drops(attachment->region(), attachment->workers(),
                                   static_cast<std::uint32_t>(site->model.zones.size()));
     json out = drops_view(*site, drops, daemon.events().talkers().top(limit_of(r, 20, 1000)));
+    out["guard"] = guard_view(daemon);
     out["recent"] = recent(daemon, limit_of(r, 20, 1000));
     return out;
   });

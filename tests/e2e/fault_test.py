@@ -151,5 +151,7 @@ def test_malformed_frames_are_dropped_by_name_and_traffic_goes_on():
         assert lab.dataplane.poll() is None
         assert traffic.tcp_passes(clinical.a, clinical.b.ip4, 7000)
         drops = lab.sekisho("drops")[1]
-        for reason in ("ipv4_total_length", "ipv4_checksum", "ethertype_denied", "vlan_depth", "vlan_truncated"):
+        # Bad tags end in the guard where it runs, else in the dataplane's parser.
+        vlan = ("malformed",) if "(guard)" in drops else ("vlan_depth", "vlan_truncated")
+        for reason in ("ipv4_total_length", "ipv4_checksum", "ethertype_denied") + vlan:
             assert reason in drops, "%s is not in %s" % (reason, drops)

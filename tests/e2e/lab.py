@@ -192,7 +192,8 @@ class Lab:
 
     @staticmethod
     def is_running(status):
-        return bool(status.get("dataplane", {}).get("connected"))
+        dataplane = status.get("dataplane", {})
+        return bool(dataplane.get("connected")) and all(p["link_up"] for p in dataplane.get("ports", []))
 
     # --- the command line
 

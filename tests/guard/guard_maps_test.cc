@@ -1,4 +1,5 @@
 // The management process's side: pins, what it writes for a model, and frames over real veth pairs.
+#include <arpa/inet.h>
 #include <linux/if_link.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
