@@ -26,8 +26,9 @@ run_logged() {
   local log=$1
   shift
   mkdir -p "$(dirname "$log")"
-  if "$@" >"$log" 2>&1; then return 0; fi
-  local status=$?
+  local status=0
+  "$@" >"$log" 2>&1 || status=$?
+  [ "$status" = 0 ] && return 0
   tail -n "${SEKISHO_LOG_LINES:-60}" "$log" >&2
   printf '(whole log: %s)\n' "$log" >&2
   return "$status"

@@ -1,8 +1,8 @@
 #include <nlohmann/json.hpp>
 
-#include "control/daemon/views.h"
 #include "control/daemon/route_kit.h"
 #include "control/daemon/routes.h"
+#include "control/daemon/views.h"
 #include "control/model/read_config.h"
 #include "control/model/render.h"
 #include "control/policy/explain.h"

@@ -367,6 +367,7 @@ SessionFailure DataplaneSession::send_request(abi::MessageKind kind, std::span<c
 
 // The next message that belongs to the current request. Late answers to requests that timed out are skipped.
 SessionResult<DataplaneSession::Answer> DataplaneSession::receive(std::uint64_t until_ns) {
+  bool reset = false;
   for (;;) {
     Answer answer;
     answer.body.resize(abi::kMaxMessage);
@@ -379,6 +380,12 @@ SessionResult<DataplaneSession::Answer> DataplaneSession::receive(std::uint64_t 
     message.msg_controllen = sizeof control;
     const ssize_t n = recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
     if (n < 0 && errno == EINTR) continue;
+    // A peer that closes without having read our request resets us, once; what it said before comes after
+    // that.
+    if (n < 0 && errno == ECONNRESET && !reset) {
+      reset = true;
+      continue;
+    }
     if (n < 0 && errno == EAGAIN) {
       if (wait_for(socket_.get(), POLLIN, until_ns)) continue;
       return SessionFailure{SessionError::timed_out, "the dataplane did not answer in time"};

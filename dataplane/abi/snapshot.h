@@ -51,7 +51,8 @@ struct SnapshotHeader {
   std::uint32_t sections;
   std::uint64_t bytes;       // of the whole snapshot
   std::uint64_t generation;  // > 0
-  // hash64 (base/hash.h) of all that follows the header, seeded with hash64 of the header with this field zero
+  // hash64 (base/hash.h) of all that follows the header, seeded with hash64 of the header with this field
+  // zero
   std::uint64_t checksum;
   std::uint8_t config_hash[32];
   SectionRecord section[32];

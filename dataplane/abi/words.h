@@ -62,7 +62,7 @@ struct sekisho_words {
   sekisho_u32 quarantine_count;      /* slots in use; 0 lets readers skip the look-up */
   sekisho_u32 reserved;
   sekisho_u64 access_generation; /* incremented when an access word changes */
-  sekisho_u64 boot; /* which boot the times are of; the management process's own */
+  sekisho_u64 boot;              /* which boot the times are of; the management process's own */
   sekisho_u64 reserved2;
   sekisho_u32 link[SEKISHO_MAX_LINKS];
   struct sekisho_access_word access[SEKISHO_MAX_ACCESS];

@@ -57,7 +57,7 @@ struct Packet {
   std::uint32_t length = 0;      // bytes on the wire, without FCS
   std::uint32_t number = 0;      // replay: 1-based index in the capture
   void* buffer = nullptr;        // the owner's handle (an mbuf); the pipeline never looks inside
-  PortId port{0xffff};  // where it came in; the pipeline finds the interface
+  PortId port{0xffff};           // where it came in; the pipeline finds the interface
   InterfaceId in = kNoInterface;
   InterfaceId out = kNoInterface;
   WireId wire = kNoWire;

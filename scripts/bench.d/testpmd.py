@@ -1,4 +1,4 @@
-"""dpdk-testpmd, io forwarding, one forwarding core: the yardstick."""
+"""dpdk-testpmd, io forwarding, one forwarding core: the yardstick. Line-buffered: its statistics are read as it runs."""
 import re
 import subprocess
 import threading
@@ -7,7 +7,7 @@ import time
 
 class Testpmd:
     def __init__(self, devices):
-        command = ["dpdk-testpmd", "-l", "0,1", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m", "1024",
+        command = ["stdbuf", "-oL", "dpdk-testpmd", "-l", "0,1", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry", "-m", "1024",
                    "--log-level=*:error"]
         for device in devices:
             command += ["--vdev", device]
