@@ -14,6 +14,7 @@ class Testpmd:
         command += ["--", "-i", "--forward-mode=io", "--nb-cores=1", "--total-num-mbufs=65536"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          stderr=subprocess.STDOUT, text=True, bufsize=1)
+        self.pid = self._process.pid  # stdbuf becomes testpmd
         self._ports = len(devices)
         self._text = ""
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -1,0 +1,114 @@
+"""docs/benchmarks.md: what was to be reached, what was measured."""
+import shutil
+
+# Name, what, reach, whether it is met (of the row and all rows; None: no verdict).
+ROWS = [
+    ("stateful_64B_10k_ns", "64 B UDP, 10,000 live flows, 100 rules, whole pipeline in process, a packet", "≤ 60 ns",
+     lambda r, a: r["median"] <= 60),
+    ("stateful_64B_1M_ns", "the same at 1,000,000 flows", "≤ 2 × the above",
+     lambda r, a: r["median"] <= 2 * a["stateful_64B_10k_ns"]["median"]),
+    ("new_flow_100_rules_ns", "each packet a new 5-tuple, 100 rules", "for the ratio below", None),
+    ("new_flow_1k_rules_ns", "the same, 1,000 rules", "≤ 300 ns", lambda r, a: r["median"] <= 300),
+    ("new_flow_10k_rules_ns", "the same, 10,000 rules", "≤ 2 × that with 100 rules",
+     lambda r, a: r["median"] <= 2 * a["new_flow_100_rules_ns"]["median"]),
+    ("flow_bytes", "memory of a flow, whole table included", "≤ 192 B", lambda r, a: r["max"] <= 192),
+    ("vs_testpmd", "packets a second, real binary / testpmd io, 64 B, 10,000 flows, both directions", "≥ 0.35 ×",
+     lambda r, a: r["median"] >= 0.35),
+    ("vs_testpmd_1518", "the same, 1518 B", "≥ 0.6 ×", lambda r, a: r["median"] >= 0.6),
+    ("vs_ovs_conntrack", "real binary / Open vSwitch-DPDK with conntrack", "≥ 3 ×", lambda r, a: r["median"] >= 3),
+    ("veth_tcp_vs_testpmd", "one iperf3 stream through af_xdp on veth / through testpmd io", "≥ 0.9 ×",
+     lambda r, a: r["median"] >= 0.9),
+    ("obey_us", "word written → the busy worker has obeyed", "median ≤ 5 µs, p99 ≤ 100 µs",
+     lambda r, a: r["median"] <= 5 and r["p99"] <= 100),
+    ("cut_ms", "call of the command line → last packet on the far side, under load", "p99 ≤ 50 ms",
+     lambda r, a: r["p99"] <= 50 and r["unconfirmed"] == 0),
+    ("swap_lost", "packets lost in a change to 10,000 other rules, under load", "0", lambda r, a: r["max"] == 0),
+    ("idle_core_pct", "CPU of an idle gateway, adaptive", "≤ 5 % of a core", lambda r, a: r["median"] <= 5),
+    ("first_packet_us", "first packet after a silence, adaptive, veth that wakes its worker", "median ≤ 200 µs",
+     lambda r, a: r["median"] <= 200),
+]
+
+LIMITS = """## What a two-core virtual machine cannot show
+
+- The worker polls on one of two cores; `sekishod`, senders, receivers and whatever else runs share the rest, and the
+  host may take either core away (*steal*). A worker that owns an isolated core has a shorter tail in `obey_us`.
+- There is no NIC: `net_pcap` replays from memory, so `vs_testpmd` is the cost of the pipeline and of copying frames in,
+  not that of a driver. RSS, hardware offloads and 10 or 25 Gbit/s lines are not exercised.
+- One worker only: scaling over cores, caches and NUMA nodes is not measured.
+- `veth_tcp_vs_testpmd` has sender, receiver and two copies through the kernel on the same two cores as the worker.
+- Huge pages are off, for the gateway and for testpmd alike.
+- `/var/lib` is in memory during a measurement, so the time for a latch to reach a real disk is not in it; it comes
+  after the word, and so does not delay a cut.
+
+## How
+
+In process: `bench/pipeline_bench`, Google Benchmark, CPU time, several repetitions. A *64 B* frame is 60 bytes and its
+FCS. Against testpmd: both replay the same captures on the same kind of vdevs, worker and forwarding core on the
+same core, alternated; the ratio is taken pair by pair. `obey_us` comes from receipts: the time at which the word was
+stored and the time at which the worker had obeyed, both CLOCK_MONOTONIC; there `sekishod` is kept off the worker's
+core. `cut_ms` is from before the process starts to the kernel's time stamp of the last datagram in the far
+namespace. `swap_lost` numbers its datagrams.
+"""
+
+
+def number(value):
+    return "%d" % round(value) if value == int(value) or abs(value) >= 100 else "%.3g" % value
+
+
+def short(row):
+    if "failed" in row:
+        return "not measured: " + row["failed"]
+    text = "%s %s (%s to %s)" % (number(row["median"]), row["unit"], number(row["min"]), number(row["max"]))
+    return text + ("; " + row["note"] if row.get("note") else "")
+
+
+def derive(results):
+    def failed(name, why):
+        results.setdefault(name, {"failed": why})
+    failed("vs_ovs_conntrack", "openvswitch-switch-dpdk is not installed" if shutil.which("ovs-vswitchd") is None else
+           "no conntrack pipeline is set up by this script")
+    names = ("stateful_64B_10k_ns", "stage_parse_ns", "stage_parse_admit_ns")
+    if all("median" in results.get(n, {}) for n in names):
+        whole, parse, admit = (results[n]["median"] for n in names)
+        for name, share in (("share_parse_pct", parse), ("share_admit_pct", admit - parse),
+                            ("share_flow_policy_egress_pct", whole - admit)):
+            value = 100 * share / whole
+            results[name] = {"median": value, "min": value, "max": value, "unit": "%"}
+
+
+def verdict(name, met, results):
+    row = results.get(name, {"failed": "not run"})
+    if "failed" in row:
+        return "not measured: " + row["failed"].replace("|", "\\|")
+    if met is None:
+        return ""
+    try:
+        return "met" if met(row, results) else "**not met**"
+    except KeyError:
+        return "no verdict: the other figure is missing"
+
+
+def page(about, results):
+    lines = ["# Benchmarks", "", "Written by `%s` (took %s). Ratios, taken in one run, are what counts: such machines are "
+             "noisy." % (about["command"], about["took"]), "",
+             "- when: %s, revision %s" % (about["when"], about["revision"]),
+             "- CPU: %s, %d cores%s" % (about["cpu"], about["cores"],
+                                        ", virtual machine" if about["virtual"] else ""),
+             "- memory %s, kernel %s, DPDK %s" % (about["memory"], about["kernel"], about["dpdk"] or "unknown"),
+             "- load average at the start: %s" % about["load"], "",
+             "| name | what | reach | median | min | max | verdict |", "|---|---|---|---:|---:|---:|---|"]
+    for name, what, reach, met in ROWS:
+        row = results.get(name, {})
+        cells = ["", "", ""] if "median" not in row else ["%s %s" % (number(row[k]), row["unit"])
+                                                           for k in ("median", "min", "max")]
+        lines.append("| `%s` | %s | %s | %s | %s |" % (name, what, reach, " | ".join(cells),
+                                                       verdict(name, met, results)))
+    notes = ["- `%s`: %s" % (n, results[n]["note"]) for n, *_ in ROWS if results.get(n, {}).get("note")]
+    if notes:
+        lines += ["", *notes]
+    shares = [(n, results[n]["median"]) for n in sorted(results) if n.startswith("share_")]
+    if shares:
+        lines += ["", "Shares of `stateful_64B_10k_ns`: " + ", ".join(
+            "%s %.0f %%" % (n[6:-4].replace("_", " + "), v) for n, v in shares) + " (flow look-up, policy and egress by "
+            "subtraction)."]
+    return "\n".join(lines) + "\n\n" + LIMITS
