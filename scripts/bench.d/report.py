@@ -91,7 +91,7 @@ def verdict(name, met, results):
 def page(about, results):
     lines = ["# Benchmarks", "", "Written by `%s` (took %s). Ratios, taken in one run, are what counts: such machines are "
              "noisy." % (about["command"], about["took"]), "",
-             "- when: %s, revision %s" % (about["when"], about["revision"]),
+             "- when: %s, revision %s, programs built %s" % (about["when"], about["revision"], about["built"]),
              "- CPU: %s, %d cores%s" % (about["cpu"], about["cores"],
                                         ", virtual machine" if about["virtual"] else ""),
              "- memory %s, kernel %s, DPDK %s" % (about["memory"], about["kernel"], about["dpdk"] or "unknown"),

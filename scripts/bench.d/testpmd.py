@@ -1,4 +1,7 @@
-"""dpdk-testpmd, io forwarding, one forwarding core: the yardstick. Line-buffered: its statistics are read as it runs."""
+"""dpdk-testpmd, io forwarding, one forwarding core: the yardstick.
+
+Line-buffered: its statistics are read as it runs.
+"""
 import re
 import subprocess
 import threading

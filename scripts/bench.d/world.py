@@ -354,7 +354,7 @@ def _flooded(gateway, rate):
 
 
 def cut_ms(quick):
-    spans, apart, unconfirmed = [], [], 0
+    spans, apart, unconfirmed, silent = [], [], 0, 0
     with lab_class()(idle="adaptive") as gateway:
         gateway.start()
         _flooded(gateway, 10000)
@@ -366,15 +366,19 @@ def cut_ms(quick):
             receipt = gateway.json("cut", "line", "--reason", "bench")
             time.sleep(0.15)
             unconfirmed += receipt["outcome"] != "CONFIRMED"
-            spans.append(max(0.0, far.last - called) * 1e3)
+            if far.last > called:
+                spans.append((far.last - called) * 1e3)
+            else:  # the sender was not running when the link was cut: that says nothing
+                silent += 1
             own = [link["last_packet_ns"] for link in receipt["links"] if link["last_packet_ns"]]
-            if own:
+            if own and far.last > called:
                 offset = time.time_ns() - time.monotonic_ns()
                 apart.append(abs(max(own) + offset - far.last * 1e9) / 1e6)
             gateway.json("reopen", "line", "--reason", "bench")
         gateway.stop()
     out = summary(spans, "ms", p99=percentile(spans, 99), unconfirmed=unconfirmed)
-    out["note"] = "p99 %.3g, %d unconfirmed" % (out["p99"], unconfirmed)
+    out["note"] = "p99 %.3g, %d cuts, %d unconfirmed, %d left out because the sender was silent" % (
+        out["p99"], len(spans) + silent, unconfirmed, silent)
     if apart:
         out["note"] += "; the receipt's last packet is %.2g ms (median; at most %.2g) from the capture's" % (
             statistics.median(apart), max(apart))
