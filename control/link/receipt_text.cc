@@ -118,9 +118,25 @@ constexpr Words kJapanese{
 
 }  // namespace
 
+namespace {
+
+// What the command was about: the host, or the links by name.
+std::string subject_of(const Receipt& r) {
+  constexpr std::size_t kMost = 4;
+  std::string out = r.subject;
+  for (std::size_t i = 0; i < r.links.size() && i < kMost; ++i) {
+    if (!out.empty()) out += ", ";
+    out += r.links[i].name;
+  }
+  if (r.links.size() > kMost) out += ", …";
+  return out;
+}
+
+}  // namespace
+
 std::string receipt_text(const Receipt& r, Language language) {
   const Words& w = language == Language::japanese ? kJapanese : kEnglish;
-  std::string out = fmt::format("{} {}: {}\n", w.kinds[static_cast<unsigned>(r.kind)], r.subject,
+  std::string out = fmt::format("{} {}: {}\n", w.kinds[static_cast<unsigned>(r.kind)], subject_of(r),
                                 w.outcomes[static_cast<unsigned>(r.outcome)]);
   const auto line = [&out](const std::string& text) { out += "  " + text + "\n"; };
   if (!r.refusal.empty()) line(fmt::format("{}: {}", w.why, r.refusal));
