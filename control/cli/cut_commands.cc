@@ -186,6 +186,34 @@ void add_cut_commands(Program p) {
         print_receipt(s, post(s, s.cut_socket(), "/v1/release", {{"host", o->host}, {"reason", o->reason}}));
   });
 
+  CLI::App* access =
+      p.app.add_subcommand("access", "Vendor access: closed unless somebody opens it for a time")
+          ->require_subcommand(1);
+  for (const bool open : {true, false}) {
+    CLI::App* c = access->add_subcommand(
+        open ? "open" : "close", open ? "Open, until its time is over" : "Close at once; its flows end");
+    c->add_option("name", o->target, "of a [[vendor_access]]")->required();
+    if (open) c->add_option("--for", o->for_text, "how long, e.g. 60m; at most 24h")->required();
+    c->add_option("--reason", o->reason, "for the audit log");
+    c->callback([o, open, &s, &exit] {
+      json body = {{"name", o->target}, {"reason", o->reason}, {"open", open}};
+      if (open) {
+        const auto seconds = control::parse_duration(o->for_text);
+        if (!seconds) {
+          fmt::print(stderr, "sekisho: --for: {}; expected {}\n", seconds.what, seconds.expected);
+          exit = kUsage;
+          return;
+        }
+        body["for_s"] = *seconds;
+      }
+      const Answer answer = post(s, s.cut_socket(), "/v1/access", body);
+      exit = answer.exit;
+      if (!answer.ok() || print_json(s, answer.body)) return;
+      fmt::print("access {}: {}\n", o->target, open ? "open for " + o->for_text : std::string("closed"));
+      if (answer.body.contains("audit_error")) fmt::print("! {}\n", answer.body.value("audit_error", ""));
+    });
+  }
+
   CLI::App* receipt = p.app.add_subcommand("receipt", "Show a kept receipt, or list them");
   receipt->add_option("id", o->id, "e.g. 20261123T120102Z-0007; without it: a list, newest first");
   receipt->callback([o, &s, &exit] {

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "control/daemon/route_kit.h"
@@ -31,6 +32,32 @@ json receipt_answer(const Receipt& receipt) {
   return out;
 }
 
+// Opens or closes a vendor access by its name. Open needs an end: the dataplane holds it, also without
+// sekishod.
+json set_access(Daemon& daemon, const httplib::Request& request) {
+  const json body = body_of(request);
+  const std::string name = text_field(body, "name"), reason = text_field(body, "reason");
+  const bool open = flag_field(body, "open");
+  const std::uint64_t seconds = number_field(body, "for_s");
+  constexpr std::uint64_t kLongest = 24 * 3600;
+  const auto site = daemon.site();
+  const auto& names = site->model.accesses;
+  const auto found = std::find(names.begin(), names.end(), name);
+  if (found == names.end()) throw Refusal{404, "no_such_access", "'" + name + "' is not a [[vendor_access]]"};
+  if (open && (seconds == 0 || seconds > kLongest))
+    throw Refusal{400, "bad_request", "for_s: an access opens for 1 second to 24 hours"};
+  const std::uint64_t deadline = open ? monotonic_ns() + seconds * kSecond : 0;
+  std::string error;
+  if (!daemon.links().set_access(static_cast<std::uint32_t>(found - names.begin()), open, deadline, error))
+    throw Refusal{500, "not_stored", error};
+  const std::string unrecorded =
+      daemon.audit(who_of(request), open ? "access.open" : "access.close",
+                   json{{"access", name}, {"for_s", seconds}, {"reason", reason}}.dump());
+  json out = {{"access", name}, {"open", open}, {"for_s", seconds}};
+  if (!unrecorded.empty()) out["audit_error"] = unrecorded;
+  return out;
+}
+
 }  // namespace
 
 void add_command_routes(UnixHttpServer& server, Daemon& daemon) {
@@ -61,6 +88,7 @@ void add_command_routes(UnixHttpServer& server, Daemon& daemon) {
     return receipt_answer(daemon.links().quarantine(host_of(body), until, who_of(request),
                                                     text_field(body, "reason"), command));
   });
+  on_post(server, "/v1/access", [&](const httplib::Request& request) { return set_access(daemon, request); });
   on_post(server, "/v1/release", [&](const httplib::Request& request) {
     const json body = body_of(request);
     return receipt_answer(daemon.links().release(host_of(body), who_of(request), text_field(body, "reason")));

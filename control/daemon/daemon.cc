@@ -187,6 +187,15 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
     result.error = "zones: " + result.error;
     return result;
   }
+  // Access words are numbered by their names' order: if that changes, none may stay open for another.
+  if (const auto now = site_.load(); now && now->model.accesses != site->model.accesses) {
+    std::string why;
+    for (std::uint32_t i = 0; i < now->model.accesses.size(); ++i)
+      if (!links_->set_access(i, false, 0, why)) {
+        result.error = "access: " + why;
+        return result;
+      }
+  }
   // The guard must know new interfaces before the dataplane forwards for them.
   if (guard_.state() == GuardState::ready) guard_.program(site->model);
   if (live) {

@@ -163,3 +163,24 @@ def test_why_and_flows_and_drops_tell_the_truth():
         assert clinical.a.ip4 in flows and "7000" in flows, flows
         assert "policy_default" in lab.sekisho("drops")[1]
         tcp.close()
+
+
+def test_a_vendor_access_opens_for_a_time_and_closes_by_itself():
+    rules = DEFAULT_RULES.replace('[[rule]]\nname = "vendor to his"\n',
+                                  '[[vendor_access]]\nname = "repair"\n[[rule]]\nname = "vendor to his"\naccess = "repair"\n')
+    assert rules != DEFAULT_RULES
+    with Lab(rules=rules) as lab:
+        maint = lab.wire("maint")
+        lab.keep(traffic.EchoServer(maint.b, 7000))
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 7000, 0.7)
+        assert lab.sekisho("access", "open", "nobody", "--for", "5s", check=False)[0] == 1
+        lab.sekisho("access", "open", "repair", "--for", "3s", "--reason", "e2e")
+        session = traffic.connect(maint.a, maint.b.ip4, 7000)
+        assert traffic.echo(session)
+        time.sleep(3.2)
+        assert not traffic.echo(session, timeout=1), "a session outlived its access"
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 7000, 0.7)
+        lab.sekisho("access", "open", "repair", "--for", "60s")
+        assert traffic.tcp_passes(maint.a, maint.b.ip4, 7000)
+        lab.sekisho("access", "close", "repair")
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 7000, 0.7)
