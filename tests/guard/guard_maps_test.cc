@@ -172,7 +172,8 @@ TEST_F(GuardMapsTest, FailOpenCarriesFramesBetweenPorts) {
     return true;
   };
   EXPECT_TRUE(passes(5000));
-  EXPECT_EQ(guard.counters().passed_open, 1u);
+  // At least ours: the far ends' own kernels send (MLD, neighbour discovery) whenever they like.
+  EXPECT_GE(guard.counters().passed_open, 1u);
   words->link[link] = SEKISHO_WORD_CUT;
   EXPECT_FALSE(passes(300));
   words->link[link] = SEKISHO_WORD_OPEN;
