@@ -55,7 +55,9 @@ compile() {
   shift
   (
     while sleep 10; do
-      note "$(tail -n 1 "$log" 2>/dev/null | cut -c 1-110)"
+      now=$(tail -n 1 "$log" 2>/dev/null | cut -c 1-110)
+      [ "$now" = "${before:-}" ] || note "$now"
+      before=$now
     done
   ) &
   local ticker=$!
