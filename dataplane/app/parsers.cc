@@ -1,0 +1,30 @@
+#include <algorithm>
+
+#include "dataplane/app/parser.h"
+
+namespace sekisho::app {
+
+// Each is defined in its parser's file.
+
+namespace {
+
+// Asked in this order: those that need few bytes to be sure stand first.
+constexpr const ProtocolEntry* kProtocols[] = {
+    nullptr,
+};
+
+}  // namespace
+
+std::span<const ProtocolEntry* const> protocols() {
+  return {kProtocols, std::size(kProtocols) - 1};
+}
+
+const ProtocolEntry* protocol(AppProtocol wanted, std::uint8_t transport) {
+  const auto all = protocols();
+  const auto it = std::find_if(all.begin(), all.end(), [&](const ProtocolEntry* entry) {
+    return entry->protocol == wanted && entry->transport == transport;
+  });
+  return it == all.end() ? nullptr : *it;
+}
+
+}  // namespace sekisho::app
