@@ -77,7 +77,14 @@
   X(steer_full, "the ring to the flow's worker was full")                                           \
   X(port_down, "the outgoing port is down")                                                         \
   X(shutdown, "the dataplane was stopping")                                                         \
-  X(nd_malformed, "neighbour discovery or MLD that no host on this line sends (RFC 4861, 3810)")
+  X(nd_malformed, "neighbour discovery or MLD that no host on this line sends (RFC 4861, 3810)")    \
+  X(stream_conflict, "TCP data again with other bytes, before the first were acknowledged")         \
+  X(stream_unverified, "TCP data again that can no longer be compared with the first")              \
+  X(stream_memory, "the memory for TCP reassembly is used up")                                      \
+  X(stream_window_full, "more unacknowledged TCP data than one flow may hold")                      \
+  X(stream_too_many_gaps, "too many gaps in a TCP stream, or too much data behind one")             \
+  X(stream_urgent, "TCP urgent data that the link does not allow, or that is ambiguous")            \
+  X(stream_after_end, "TCP data beyond a FIN or after a RST")
 
 namespace sekisho::abi {
 
