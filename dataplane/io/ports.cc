@@ -11,6 +11,7 @@
 #include "dataplane/io/eal.h"
 #include "dataplane/io/kernel_port.h"
 #include "dataplane/io/log.h"
+#include "dataplane/io/packet_pool.h"
 #include "dataplane/io/wake_fds.h"
 
 namespace sekisho::io {
@@ -171,12 +172,15 @@ bool Ports::make_pool(const policy::SnapshotView& view, std::string& why) {
   if (preload && settings.hugepages == 0) {
     buffers = std::max(buffers, std::uint64_t{settings.memory_mb} / 2 * 1024 * 1024 / each);
   }
-  pool_ = rte_pktmbuf_pool_create("packets", static_cast<unsigned>(buffers), kCache, 0,
-                                  static_cast<std::uint16_t>(room), SOCKET_ID_ANY);
+  PoolMemory memory = settings.hugepages == 0 ? PoolMemory::packed : PoolMemory::eal;
+  for (const abi::PortRecord& port : view.ports) memory = std::max(memory, pool_memory_for(port.device));
+  std::string reason;
+  pool_ = make_packet_pool(buffers, static_cast<std::uint16_t>(room), kCache, memory,
+                           std::uint64_t{settings.memory_mb} * 1024 * 1024, reason);
   if (pool_ != nullptr) return true;
   why = "no memory for " + std::to_string(buffers) + " packet buffers, about " +
         std::to_string(buffers * each / (1024 * 1024) + 16) +
-        " MB (memory_mb = " + std::to_string(settings.memory_mb) + ")";
+        " MB (memory_mb = " + std::to_string(settings.memory_mb) + "): " + reason;
   return false;
 }
 
