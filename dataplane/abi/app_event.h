@@ -13,9 +13,54 @@ namespace sekisho::abi {
   X(app_detect_protocol_only_one_direction, "applayer_detect_protocol_only_one_direction") \
   X(app_unexpected_protocol, "applayer_unexpected_protocol")
 #define SEKISHO_HTTP_EVENTS(X) X(http_unknown_error, "http.unknown_error")
-#define SEKISHO_TLS_EVENTS(X) X(tls_invalid_record_type, "tls.invalid_record_type")
-#define SEKISHO_DNS_EVENTS(X) X(dns_malformed_data, "dns.malformed_data")
-#define SEKISHO_SSH_EVENTS(X) X(ssh_invalid_banner, "ssh.invalid_banner")
+#define SEKISHO_TLS_EVENTS(X)                                                                   \
+  X(tls_invalid_record_type, "tls.invalid_record_type")                                         \
+  X(tls_invalid_sslv2_header, "tls.invalid_sslv2_header")                                       \
+  X(tls_invalid_tls_header, "tls.invalid_tls_header")                                           \
+  X(tls_invalid_record_version, "tls.invalid_record_version")                                   \
+  X(tls_invalid_record_length, "tls.invalid_record_length")                                     \
+  X(tls_invalid_handshake_message, "tls.invalid_handshake_message")                             \
+  X(tls_handshake_invalid_length, "tls.handshake_invalid_length")                               \
+  X(tls_multiple_sni_extensions, "tls.multiple_sni_extensions")                                 \
+  X(tls_invalid_sni_type, "tls.invalid_sni_type")                                               \
+  X(tls_invalid_sni_length, "tls.invalid_sni_length")                                           \
+  X(tls_invalid_alpn, "tls.invalid_alpn")                                                       \
+  X(tls_too_many_records_in_packet, "tls.too_many_records_in_packet")                           \
+  X(tls_heartbeat_message, "tls.heartbeat_message")                                             \
+  X(tls_invalid_heartbeat_message, "tls.invalid_heartbeat_message")                             \
+  X(tls_overflow_heartbeat_message, "tls.overflow_heartbeat_message")                           \
+  X(tls_dataleak_heartbeat_mismatch, "tls.dataleak_heartbeat_mismatch")                         \
+  X(tls_invalid_certificate, "tls.invalid_certificate")                                         \
+  X(tls_certificate_missing_element, "tls.certificate_missing_element")                         \
+  X(tls_certificate_unknown_element, "tls.certificate_unknown_element")                         \
+  X(tls_certificate_invalid_length, "tls.certificate_invalid_length")                           \
+  X(tls_certificate_invalid_string, "tls.certificate_invalid_string")                           \
+  X(tls_certificate_invalid_version, "tls.certificate_invalid_version")                         \
+  X(tls_certificate_invalid_serial, "tls.certificate_invalid_serial")                           \
+  X(tls_certificate_invalid_algorithmidentifier, "tls.certificate_invalid_algorithmidentifier") \
+  X(tls_certificate_invalid_x509name, "tls.certificate_invalid_x509name")                       \
+  X(tls_certificate_invalid_date, "tls.certificate_invalid_date")                               \
+  X(tls_certificate_invalid_extensions, "tls.certificate_invalid_extensions")                   \
+  X(tls_certificate_invalid_der, "tls.certificate_invalid_der")                                 \
+  X(tls_error_message_encountered, "tls.error_message_encountered")                             \
+  X(tls_invalid_ssl_record, "tls.invalid_ssl_record")
+#define SEKISHO_DNS_EVENTS(X)                           \
+  X(dns_malformed_data, "dns.malformed_data")           \
+  X(dns_not_a_request, "dns.not_a_request")             \
+  X(dns_not_a_response, "dns.not_a_response")           \
+  X(dns_z_flag_set, "dns.z_flag_set")                   \
+  X(dns_invalid_opcode, "dns.invalid_opcode")           \
+  X(dns_invalid_authorities, "dns.invalid_authorities") \
+  X(dns_invalid_additionals, "dns.invalid_additionals") \
+  X(dns_name_too_long, "dns.name_too_long")             \
+  X(dns_infinite_loop, "dns.infinite_loop")             \
+  X(dns_too_many_labels, "dns.too_many_labels")         \
+  X(dns_flooded, "dns.flooded")
+#define SEKISHO_SSH_EVENTS(X)                 \
+  X(ssh_invalid_banner, "ssh.invalid_banner") \
+  X(ssh_long_banner, "ssh.long_banner")       \
+  X(ssh_invalid_record, "ssh.invalid_record") \
+  X(ssh_long_kex_record, "ssh.long_kex_record")
 #define SEKISHO_SMTP_EVENTS(X) X(smtp_invalid_reply, "smtp.invalid_reply")
 #define SEKISHO_FTP_EVENTS(X) X(ftp_request_command_too_long, "ftp.request_command_too_long")
 #define SEKISHO_SMB_EVENTS(X) X(smb_malformed_data, "smb.malformed_data")

@@ -93,13 +93,13 @@ inline constexpr std::uint8_t kToServer = 1, kToClient = 2, kBothWays = 3;
   X(file_data, "file.data", unknown, 3, body)                          \
   X(file_name, "file.name", unknown, 3, whole)                         \
   X(dns_query, "dns.query", dns, 3, whole)                             \
-  X(dns_answer_name, "dns.answer.name", dns, 2, whole)                 \
+  X(dns_answer_name, "dns.answer.name", dns, 3, whole)                 \
   X(tls_sni, "tls.sni", tls, 1, whole)                                 \
-  X(tls_cert_subject, "tls.cert_subject", tls, 2, whole)               \
-  X(tls_cert_issuer, "tls.cert_issuer", tls, 2, whole)                 \
-  X(tls_cert_serial, "tls.cert_serial", tls, 2, whole)                 \
-  X(tls_cert_fingerprint, "tls.cert_fingerprint", tls, 2, whole)       \
-  X(tls_certs, "tls.certs", tls, 2, whole)                             \
+  X(tls_cert_subject, "tls.cert_subject", tls, 3, whole)               \
+  X(tls_cert_issuer, "tls.cert_issuer", tls, 3, whole)                 \
+  X(tls_cert_serial, "tls.cert_serial", tls, 3, whole)                 \
+  X(tls_cert_fingerprint, "tls.cert_fingerprint", tls, 3, whole)       \
+  X(tls_certs, "tls.certs", tls, 3, whole)                             \
   X(tls_version, "tls.version", tls, 3, whole)                         \
   X(tls_alpn, "tls.alpn", tls, 1, whole)                               \
   X(ja3_hash, "ja3.hash", tls, 1, whole)                               \
@@ -125,7 +125,13 @@ inline constexpr std::uint8_t kToServer = 1, kToClient = 2, kBothWays = 3;
   X(ftp_command_data, "ftp.command_data", ftp, 1, whole)               \
   X(ftp_reply, "ftp.reply", ftp, 2, whole)                             \
   X(ftp_completion_code, "ftp.completion_code", ftp, 2, whole)         \
-  X(rdp_cookie, "rdp.cookie", rdp, 1, whole)
+  X(rdp_cookie, "rdp.cookie", rdp, 1, whole)                           \
+  X(tls_random, "tls.random", tls, 3, whole)                           \
+  X(tls_random_time, "tls.random_time", tls, 3, whole)                 \
+  X(tls_random_bytes, "tls.random_bytes", tls, 3, whole)               \
+  X(tls_subjectaltname, "tls.subjectaltname", tls, 2, whole)           \
+  X(dns_queries_rrname, "dns.queries.rrname", dns, 3, whole)           \
+  X(dns_response_rrname, "dns.response.rrname", dns, 2, whole)
 
 enum class Buffer : std::uint16_t {
 #define X(name, keyword, protocol, directions, kind) name,
@@ -136,6 +142,15 @@ enum class Buffer : std::uint16_t {
   none = 0xffff
 };
 enum class BufferKind : std::uint8_t { packet, stream, whole, body };
+// What a TLS connection has shown so far: keyword ssl_state, FlowFacts::ssl_state.
+enum SslState : std::uint8_t {
+  kSslClientHello = 1,
+  kSslServerHello = 2,
+  kSslClientKeyExchange = 4,
+  kSslServerKeyExchange = 8,
+  kSslUnknown = 16,  // a handshake message of another type
+};
+
 struct BufferInfo {
   const char* name;     // of the enumerator
   const char* keyword;  // canonical, in signatures
