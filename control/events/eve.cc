@@ -138,6 +138,13 @@ std::string_view event_type_name(abi::EventKind kind) {
       return "anomaly";
     case abi::EventKind::would_drop:
       return "would_drop";
+    case abi::EventKind::alert:
+      return "alert";
+    case abi::EventKind::app_log:
+      return "app";
+    case abi::EventKind::app_event:
+      return "anomaly";
+    case abi::EventKind::text:
     case abi::EventKind::none:
       break;
   }

@@ -211,6 +211,9 @@ CompileResult compile(const Model& model, std::uint64_t generation) {
   write_tables(model, out);
   write_policy(model, policy, out);
   out.section(abi::Section::settings, std::vector<abi::Settings>{model.settings});
+  out.section(abi::Section::signatures, std::vector<std::uint8_t>{});
+  out.section(abi::Section::ips_actions, std::vector<std::uint8_t>{});
+  out.section(abi::Section::ips_exceptions, std::vector<abi::IpsException>{});
   std::vector<std::uint8_t> bytes = out.finish(generation, hash_config(model.text));
   if (bytes.size() > abi::kMaxSnapshotBytes) {
     result.diagnostics.push_back({Diagnostic::Severity::error,

@@ -3,7 +3,7 @@
 #ifndef SEKISHO_ABI_LIMITS_H
 #define SEKISHO_ABI_LIMITS_H
 
-#define SEKISHO_ABI_VERSION 1
+#define SEKISHO_ABI_VERSION 2
 #define SEKISHO_MAX_ZONES 64
 /* One link per unordered pair of zones, a zone with itself included: 64 * 65 / 2. */
 #define SEKISHO_MAX_LINKS 2080

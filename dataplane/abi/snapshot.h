@@ -34,6 +34,9 @@ enum class Section : std::uint32_t {
   children,        // uint32_t, node indices or kChildIsLeaf and an entry
   leaf_rules,      // uint32_t, kLeafRule and flags; rule indices ascend in each leaf
   settings,        // Settings, one
+  signatures,      // uint8_t: one compiled signature set (abi/signature.h), or empty
+  ips_actions,     // uint8_t (IpsAction), one for each signature, for each set of actions that a link names
+  ips_exceptions,  // IpsException
   count
 };
 inline constexpr std::uint32_t kSections = static_cast<std::uint32_t>(Section::count);
@@ -132,6 +135,10 @@ struct WireRecord {
 };
 static_assert(sizeof(WireRecord) == 64);
 
+// What a link does with signatures, and what one signature does there.
+enum class IpsMode : std::uint8_t { off, detect, prevent };
+enum class IpsAction : std::uint8_t { as_written, off, alert, drop, reject };
+
 struct LinkRecord {
   char name[32];
   std::uint16_t index;  // sekisho_link_index
@@ -140,9 +147,12 @@ struct LinkRecord {
   std::uint8_t mode;                 // LinkMode
   std::uint8_t fail;                 // FailMode
   std::uint8_t overload;             // OverloadAction
-  std::uint8_t reserved0[7];
+  std::uint8_t ips;                  // IpsMode
+  std::uint8_t reserved0[2];
+  std::uint32_t ips_actions;         // first of ips_actions; UINT32_MAX: all as written
   std::uint64_t learn_until_wall_s;  // learn mode ends by itself (CLOCK_REALTIME, seconds)
-  std::uint8_t reserved[8];
+  std::uint32_t inspect_depth_kb;    // bytes of each direction that are inspected; 0: all
+  std::uint8_t reserved[4];
 };
 static_assert(sizeof(LinkRecord) == 64);
 
@@ -187,6 +197,15 @@ struct RuleRecord {
   std::uint32_t reserved;
 };
 static_assert(sizeof(RuleRecord) == 80);
+
+// This signature does nothing for these addresses (either end) until then.
+struct IpsException {
+  std::uint32_t sid, gid;  // sid 0: every signature
+  AddressSet addresses;
+  std::uint32_t reserved;
+  std::uint64_t until_wall_s;
+};
+static_assert(sizeof(IpsException) == 40);
 
 // A week in minutes from Monday 00:00 local time, a bit each.
 struct ScheduleRecord {

@@ -24,6 +24,12 @@ class EventSink {
  public:
   // False: the ring was full, the event is lost (the caller counts it).
   virtual bool push(const abi::Event& event) noexcept = 0;
+  // An event and its texts: all of them or none.
+  virtual bool push_group(const abi::Event* events, std::size_t count) noexcept {
+    for (std::size_t i = 0; i < count; ++i)
+      if (!push(events[i])) return false;
+    return true;
+  }
 
  protected:
   ~EventSink() = default;

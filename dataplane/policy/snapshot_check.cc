@@ -38,6 +38,9 @@ constexpr Shape kShape[abi::kSections] = {
     {sizeof(std::uint32_t), kMany},
     {sizeof(std::uint32_t), kMany},
     {sizeof(abi::Settings), 1},
+    {sizeof(std::uint8_t), kMany},
+    {sizeof(std::uint8_t), kMany},
+    {sizeof(abi::IpsException), 4096},
 };
 
 bool check_header(std::span<const std::uint8_t> bytes, Refusal& no) {
@@ -111,6 +114,9 @@ SnapshotView open_view(std::span<const std::uint8_t> bytes) {
   open(abi::Section::children, view.children);
   open(abi::Section::leaf_rules, view.leaf_rules);
   open(abi::Section::settings, one);
+  open(abi::Section::signatures, view.signatures);
+  open(abi::Section::ips_actions, view.ips_actions);
+  open(abi::Section::ips_exceptions, view.ips_exceptions);
   view.settings = one.empty() ? nullptr : one.data();
   return view;
 }

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "dataplane/abi/signature.h"
 #include "dataplane/abi/words.h"
 #include "dataplane/policy/refusal.h"
 
@@ -95,6 +96,26 @@ bool check_wire(const SnapshotView& view, std::size_t i, Refusal& no) {
   return true;
 }
 
+// Of the block as it says of itself; ips/signature_set.h checks the rest before it is used.
+std::uint64_t signature_count(const SnapshotView& view) {
+  if (view.signatures.size() < sizeof(abi::SignatureHeader)) return 0;
+  const auto& header = *reinterpret_cast<const abi::SignatureHeader*>(view.signatures.data());
+  return header.section[static_cast<std::uint32_t>(abi::SignatureSection::signatures)].count;
+}
+
+bool check_exceptions(const SnapshotView& view, Refusal& no) {
+  for (std::size_t i = 0; i < view.ips_exceptions.size(); ++i) {
+    const abi::AddressSet& set = view.ips_exceptions[i].addresses;
+    if (set.any > 1 || !slice_inside(set.first4, set.count4, view.intervals4.size()) ||
+        !slice_inside(set.first6, set.count6, view.intervals6.size()))
+      return no.because("IPS exception %zu: its addresses are outside", i);
+  }
+  for (const std::uint8_t action : view.ips_actions)
+    if (action > static_cast<std::uint8_t>(abi::IpsAction::reject))
+      return no.because("an unknown IPS action");
+  return true;
+}
+
 bool check_link(const SnapshotView& view, std::size_t i, Refusal& no) {
   const abi::LinkRecord& link = view.links[i];
   if (!named(link.name)) return no.because("link %zu: its name does not end", i);
@@ -106,6 +127,12 @@ bool check_link(const SnapshotView& view, std::size_t i, Refusal& no) {
   }
   if (link.clinical > 1 || link.midstream > 1 || link.mode > 1 || link.fail > 1 || link.overload > 1) {
     return no.because("link %zu: an unknown mode", i);
+  }
+  if (link.ips > 2) return no.because("link %zu: an unknown IPS mode", i);
+  if (link.ips != 0 && link.ips_actions != 0xffffffffu) {
+    const std::uint64_t count = signature_count(view);
+    if (link.ips_actions > view.ips_actions.size() || count > view.ips_actions.size() - link.ips_actions)
+      return no.because("link %zu: its actions are outside", i);
   }
   return true;
 }
@@ -141,6 +168,7 @@ bool check_tables(const SnapshotView& view, Refusal& no) {
     if (!check_link(view, i, no)) return false;
   }
   if (!check_links_differ(view, no)) return false;
+  if (!check_exceptions(view, no)) return false;
   for (std::size_t i = 0; i < view.interfaces.size(); ++i) {
     if (!check_interface(view, i, no)) return false;
   }

@@ -32,6 +32,9 @@ struct SnapshotView {
   std::span<const std::uint32_t> bounds_service;
   std::span<const std::uint32_t> children;
   std::span<const std::uint32_t> leaf_rules;
+  std::span<const std::uint8_t> signatures;  // one block, checked by ips/signature_set.h
+  std::span<const std::uint8_t> ips_actions;
+  std::span<const abi::IpsException> ips_exceptions;
 
   std::uint64_t generation() const { return header->generation; }
 };

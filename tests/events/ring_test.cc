@@ -26,13 +26,13 @@ TEST(RingReader, ReadsWhatTheQueueHolds) {
     for (int i = 0; i < 257; ++i) {
       abi::Event e{};
       e.flow_id = ++pushed;
-      e.reserved[9] = static_cast<std::uint8_t>(pushed);
+      e.reserved = static_cast<std::uint8_t>(pushed);
       ASSERT_TRUE(ring->push(e));
     }
     while (const std::size_t n = reader.pop(out, 100)) {
       for (std::size_t i = 0; i < n; ++i) {
         ASSERT_EQ(out[i].flow_id, ++popped);
-        ASSERT_EQ(out[i].reserved[9], static_cast<std::uint8_t>(popped));
+        ASSERT_EQ(out[i].reserved, static_cast<std::uint8_t>(popped));
       }
     }
   }
