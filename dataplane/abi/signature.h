@@ -45,7 +45,9 @@ enum class SignatureSection : std::uint32_t {
   anchored,       // AnchoredRecord, slices of a scan group
   postings,       // PostingRecord, slices of a literal, an anchored literal, or a scan group's `always`
   databases,      // uint8_t: hs_serialize_database blocks
-  packet_always,  // uint32_t: signatures judged at every packet that fits (no prefilter), ascending
+  packet_always,  // uint32_t: signatures without a prefilter, ascending; judged as their type says: packet and
+                  // decoder_event at each packet, ip_only at a flow's first, protocol_detection once, app_layer
+                  // at each packet of such a flow, app_tx (conditions only) once a transaction
   datasets,       // DatasetRecord
   dataset_items,  // Interval64-like 40-byte items: DatasetItem, sorted in each set
   reputations,    // ReputationRecord: iprep, sorted
@@ -63,11 +65,15 @@ struct SignatureHeader {
   std::uint8_t set_hash[32];    // of the signatures' text and settings: same hash, same set
   std::uint32_t flowbit_count;  // ids are below
   std::uint32_t flowint_count;
-  std::uint32_t xbit_count;
+  std::uint32_t xbit_count;  // xbits and hostbits: one space of ids
   std::uint32_t reserved;
+  // hash64 (base/hash.h) of pattern_codes, then of databases seeded with that: neither library checks its own
+  // serialized form well enough.
+  std::uint64_t code_checksum;
   SectionRecord section[40];
 };
 static_assert(kSignatureSections <= 40);
+inline constexpr std::uint32_t kSignatureVersion = 1;
 
 enum class SignatureAction : std::uint8_t { pass, drop, reject, reject_destination, reject_both, alert };
 
@@ -115,9 +121,9 @@ struct SignatureRecord {
   std::uint32_t source_ports, destination_ports;          // port_sets; kNone32: any
   std::uint32_t first_group, first_check, first_effect;
   std::uint16_t group_count, check_count, effect_count, variable_count;
-  std::uint32_t threshold, detection_filter;  // thresholds; kNone32: none
+  std::uint32_t threshold, detection_filter, rate_filter;  // thresholds; kNone32: none
 };
-static_assert(sizeof(SignatureRecord) == 68);
+static_assert(sizeof(SignatureRecord) == 72);
 
 // All matches of one buffer, in order: one chain with backtracking. Its cursor starts at 0.
 struct GroupRecord {
@@ -180,6 +186,9 @@ inline constexpr std::uint32_t kNegated = 1, kNoCase = 2,
 enum class ByteTestOp : std::uint8_t { equal, less, greater, less_equal, greater_equal, bit_and, bit_xor };
 enum class ByteMathOp : std::uint8_t { add, subtract, multiply, divide, shift_left, shift_right };
 
+// content: depth counts from offset. dataset: kNegated is isnotset. base64_decode: size is the number of encoded
+// bytes to take at most, 0 all. asn1: op bit 0 bitstring_overflow, 1 double_overflow, 2 oversize_length (value);
+// kHasOffset: offset is absolute; kHasDistance: distance is relative.
 struct MatchRecord {
   MatchKind kind;
   std::uint8_t op;      // ByteTestOp, ByteMathOp, RangeOp
@@ -331,7 +340,7 @@ struct LiteralRecord {
   std::uint32_t bytes;  // length
   std::uint32_t reserved;
 };
-// A literal that can only stand at one offset of the buffer.
+// A literal of 1 to 8 bytes that can only stand at one offset of the buffer.
 struct AnchoredRecord {
   std::uint32_t offset;
   std::uint32_t data, size;  // slice of bytes; nocase: upper case letters were made lower case
@@ -353,8 +362,9 @@ struct DatasetRecord {
   std::uint32_t capacity;      // of items added at run time
   std::uint32_t first, count;  // dataset_items
 };
+// key: digest; SHA-256 of a string; an address as 16 bytes in network order (IPv4 as ::ffff:a.b.c.d). Zeros follow.
 struct DatasetItem {
-  std::uint8_t key[32];  // digest, address, or SHA-256 of the string
+  std::uint8_t key[32];
 };
 struct ReputationRecord {
   Address6 low, high;  // IPv4 as ::ffff:a.b.c.d
