@@ -71,6 +71,13 @@ bool Side::add(Buffer id, std::initializer_list<Bytes> pieces) {
   return true;
 }
 
+void* Side::keep(std::size_t bytes, std::size_t alignment) {
+  std::uint8_t* p = take(bytes + alignment - 1);
+  if (p == nullptr) return nullptr;
+  const auto at = reinterpret_cast<std::uintptr_t>(p);
+  return p + ((at + alignment - 1) / alignment * alignment - at);
+}
+
 bool Side::append(Buffer id, Bytes bytes) {
   Entry* body = nullptr;
   for (std::uint32_t i = count_; i-- > 0;)
@@ -160,6 +167,8 @@ void Side::release() {
     if (entries_[i].capacity != 0)
       pool_->free(const_cast<std::uint8_t*>(entries_[i].bytes), entries_[i].capacity);
   if (entries_ != nullptr) pool_->free(entries_, room_ * sizeof(Entry));
+  if (host_state != nullptr) pool_->free(host_state, kHostState);
+  host_state = nullptr;
   for (auto* chunk = static_cast<Chunk*>(chunks_); chunk != nullptr;) {
     Chunk* next = chunk->next;
     pool_->free(chunk, chunk->bytes);

@@ -62,6 +62,8 @@ class Side {
   bool add(Buffer id, Bytes bytes);
   // The same from two or more pieces (".": dotprefix and joined headers need no temporary).
   bool add(Buffer id, std::initializer_list<Bytes> pieces);
+  // Memory that lives as long as this side, counted as its bytes. nullptr: a bound was met or the pool is empty.
+  void* keep(std::size_t bytes, std::size_t alignment);
   // Grows a body; it keeps the last kBodyWindow bytes and all that the host has not scanned. False: the pool
   // is empty (the side is `truncated`). At most kBodyWindow bytes a call: Host::evaluate between pieces.
   bool append(Buffer id, Bytes bytes);
@@ -77,7 +79,9 @@ class Side {
   std::size_t bytes() const { return bytes_; }
   void release();
 
-  // The host's own state for this side; starts as zero, the host releases what it holds.
+  // The host's own state for this side: nullptr, or a block of kHostState bytes of the pool; goes with
+  // release().
+  static constexpr std::size_t kHostState = 256;
   void* host_state = nullptr;
 
  private:
@@ -109,6 +113,7 @@ struct Facts {
   bool dce_first_fragment = false;  // dce_iface without any_frag wants it
   std::uint16_t dce_opnum = 0;
   std::uint16_t dce_context = 0;
+  bool dce_big_endian[2] = {};  // data representation of each side's stub
   // DNS
   std::uint16_t dns_opcode = 0, dns_rcode = 0, dns_type = 0;
   // SMB
@@ -144,6 +149,7 @@ class Host {
   virtual void evaluate(Transaction& tx, Direction d, bool now) = 0;
   // That side is over; its bytes must stay until the parser is told collect(). Implies evaluate. When both
   // sides are finished the host destroys the transaction (AppPool) after it was judged.
+  // Transactions that a parser still has open when it is destroyed it destroys itself (pool().destroy).
   virtual void finish(Transaction& tx, Direction d) = 0;
   // Raises an application event; tx may be nullptr.
   virtual void event(Transaction* tx, Direction d, AppEvent event) = 0;
