@@ -64,7 +64,12 @@ namespace sekisho::abi {
 #define SEKISHO_SMTP_EVENTS(X) X(smtp_invalid_reply, "smtp.invalid_reply")
 #define SEKISHO_FTP_EVENTS(X) X(ftp_request_command_too_long, "ftp.request_command_too_long")
 #define SEKISHO_SMB_EVENTS(X) X(smb_malformed_data, "smb.malformed_data")
-#define SEKISHO_DCERPC_EVENTS(X) X(dcerpc_malformed_data, "dcerpc.malformed_data")
+#define SEKISHO_DCERPC_EVENTS(X)                                   \
+  X(dcerpc_malformed_data, "dcerpc.malformed_data")               \
+  X(dcerpc_stub_too_long, "dcerpc.stub_too_long")                 \
+  X(dcerpc_too_many_fragments, "dcerpc.too_many_fragments")       \
+  X(dcerpc_too_many_interfaces, "dcerpc.too_many_interfaces")     \
+  X(dcerpc_too_many_calls, "dcerpc.too_many_calls")
 
 #define SEKISHO_APP_EVENTS(X) \
   SEKISHO_GENERIC_EVENTS(X)   \

@@ -5,11 +5,13 @@
 namespace sekisho::app {
 
 // Each is defined in its parser's file.
+extern const ProtocolEntry kDcerpcEntry, kDcerpcUdpEntry;
 
 namespace {
 
 // Asked in this order: those that need few bytes to be sure stand first.
 constexpr const ProtocolEntry* kProtocols[] = {
+    &kDcerpcEntry, &kDcerpcUdpEntry,
     nullptr,
 };
 
