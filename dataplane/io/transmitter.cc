@@ -47,8 +47,11 @@ Transmitter::Transmitter(const Fabric& fabric, std::uint32_t worker, const LinkS
       links_(links),
       counters_(counters),
       pool_(pool),
-      out_(place_.tx.size()),
-      marked_(place_.tx.size(), 0) {}
+      ports_(static_cast<std::uint32_t>(place_.tx.size())),
+      out_(std::make_unique<Gathered[]>(ports_)),
+      marked_(ports_, 0) {
+  for (std::uint32_t p = 0; p < ports_; ++p) out_[p].max_frame = place_.tx[p].max_frame;
+}
 
 void Transmitter::drop(rte_mbuf* packet, DropReason reason) noexcept {
   gateway_->count_drop(PortId(packet->port), reason);
@@ -57,14 +60,15 @@ void Transmitter::drop(rte_mbuf* packet, DropReason reason) noexcept {
 
 void Transmitter::transmit(PortId port, void* buffer, std::uint8_t* data, std::uint32_t length) noexcept {
   auto* m = static_cast<rte_mbuf*>(buffer);
-  if (port.raw >= out_.size()) [[unlikely]]
+  if (port.raw >= ports_) [[unlikely]]
     return drop(m, DropReason::interface_unknown);
-  if (length > place_.tx[port.raw].max_frame) [[unlikely]]
+  Gathered& out = out_[port.raw];
+  if (length > out.max_frame) [[unlikely]]
     return drop(m, DropReason::giant);
   m->data_off = static_cast<std::uint16_t>(data - static_cast<std::uint8_t*>(m->buf_addr));
   m->data_len = static_cast<std::uint16_t>(length);
   m->pkt_len = length;
-  Gathered& out = out_[port.raw];
+  out.bytes += length;
   out.packet[out.count++] = m;
   dirty_ |= 1ull << port.raw;
   if (out.count == kBatch) send(port.raw);
@@ -84,16 +88,15 @@ void Transmitter::send(std::uint16_t port) noexcept {
   } else if (path.handoff != nullptr) {
     hand_over(path, out);
   } else {
-    const std::uint32_t sent = give_to_driver(path, out.packet.data(), out.count);
+    const std::uint32_t sent = give_to_driver(path, out.packet.data(), out.count, out.bytes);
     for (std::uint32_t i = sent; i < out.count; ++i) drop(out.packet[i], DropReason::tx_full);
   }
   out.count = 0;
+  out.bytes = 0;
 }
 
-std::uint32_t Transmitter::give_to_driver(const TxPath& path, rte_mbuf** packets,
-                                          std::uint32_t count) noexcept {
-  std::uint64_t bytes = 0;
-  for (std::uint32_t i = 0; i < count; ++i) bytes += packets[i]->pkt_len;
+std::uint32_t Transmitter::give_to_driver(const TxPath& path, rte_mbuf** packets, std::uint32_t count,
+                                          std::uint64_t bytes) noexcept {
   std::uint32_t sent = 0;
   for (std::uint32_t turn = 0; turn <= kRetries && sent < count; ++turn) {
     sent += rte_eth_tx_burst(path.id, path.queue, packets + sent, static_cast<std::uint16_t>(count - sent));
@@ -125,7 +128,9 @@ bool Transmitter::send_for_others(std::uint64_t now_ns) noexcept {
       handoff->taken += n;
       handoff->taken_ns = now_ns;
       const bool up = links_[handoff->port].load(std::memory_order_relaxed) != 0;
-      const std::uint32_t sent = up ? give_to_driver(path, packets, n) : 0;
+      std::uint64_t bytes = 0;
+      for (std::uint32_t i = 0; i < n; ++i) bytes += packets[i]->pkt_len;
+      const std::uint32_t sent = up ? give_to_driver(path, packets, n, bytes) : 0;
       for (std::uint32_t i = sent; i < n; ++i)
         drop(packets[i], up ? DropReason::tx_full : DropReason::port_down);
     }

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "dataplane/abi/region.h"
@@ -62,12 +63,15 @@ class Transmitter final : public pipeline::PacketOutput {
   static constexpr std::uint32_t kRetries = 8;
   struct Gathered {
     std::uint32_t count = 0;
+    std::uint32_t max_frame = 0;
+    std::uint64_t bytes = 0;
     std::array<rte_mbuf*, kBatch> packet;
   };
   void send(std::uint16_t port) noexcept;
   void hand_over(const TxPath& path, Gathered& out) noexcept;
-  // Returns how many the driver took; counts them.
-  std::uint32_t give_to_driver(const TxPath& path, rte_mbuf** packets, std::uint32_t count) noexcept;
+  // Returns how many of these packets, `bytes` long together, the driver took; counts them.
+  std::uint32_t give_to_driver(const TxPath& path, rte_mbuf** packets, std::uint32_t count,
+                               std::uint64_t bytes) noexcept;
   void drop(rte_mbuf* packet, DropReason reason) noexcept;
   bool ring_empty(const TxPath& path) const noexcept;
 
@@ -78,8 +82,9 @@ class Transmitter final : public pipeline::PacketOutput {
   MbufPool& pool_;
   pipeline::Gateway* gateway_ = nullptr;
   std::uint64_t dirty_ = 0;  // ports with gathered packets
-  std::vector<Gathered> out_;
-  std::vector<std::uint64_t> marked_;  // by port: Handoff::handed at mark()
+  const std::uint32_t ports_;
+  const std::unique_ptr<Gathered[]> out_;  // by port
+  std::vector<std::uint64_t> marked_;      // by port: Handoff::handed at mark()
   std::uint64_t marked_ns_ = 0;
 };
 static_assert(SEKISHO_MAX_PORTS <= 64);

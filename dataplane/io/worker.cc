@@ -141,9 +141,8 @@ void Worker::take_snapshot() noexcept {
   in_use_.store(next, std::memory_order_release);
 }
 
-bool Worker::accept(rte_mbuf* packet) noexcept {
-  if (packet->nb_segs == 1 || rte_pktmbuf_linearize(packet) == 0) [[likely]]
-    return true;
+bool Worker::in_one_piece(rte_mbuf* packet) noexcept {
+  if (rte_pktmbuf_linearize(packet) == 0) return true;
   gateway_.count_drop(PortId(packet->port), DropReason::giant);
   pool_.release(packet);
   return false;
@@ -155,12 +154,18 @@ bool Worker::receive(const RxQueue& queue) noexcept {
   if (received == 0) return false;
   std::uint32_t count = 0;
   for (std::uint32_t i = 0; i < received; ++i) {
-    packets[i]->port = queue.port;  // ours from here on: the port record's index
-    rte_prefetch0(rte_pktmbuf_mtod(packets[i], void*));
-    if (accept(packets[i])) packets[count++] = packets[i];
+    rte_mbuf* const packet = packets[i];
+    packet->port = queue.port;  // ours from here on: the port record's index
+    if (packet->nb_segs != 1 && !in_one_piece(packet)) [[unlikely]]
+      continue;
+    packets[count] = packet;
+    fill(count++, packet);
   }
-  if (steering_.needed()) count = steer(packets, count);
-  process(packets, count);
+  if (steering_.needed()) {
+    count = steer(packets, count);
+    for (std::uint32_t i = 0; i < count; ++i) fill(i, packets[i]);
+  }
+  process(count);
   return true;
 }
 
@@ -168,21 +173,25 @@ bool Worker::receive_steered() noexcept {
   rte_mbuf* packets[kBurst];
   const std::uint32_t count =
       rte_ring_sc_dequeue_burst(place_.steered, reinterpret_cast<void**>(packets), kBurst, nullptr);
-  process(packets, count);
+  for (std::uint32_t i = 0; i < count; ++i) fill(i, packets[i]);
+  process(count);
   return count != 0;
 }
 
-void Worker::process(rte_mbuf** packets, std::uint32_t count) noexcept {
+// All that the parser does not write itself.
+inline void Worker::fill(std::uint32_t slot, rte_mbuf* packet) noexcept {
+  Packet& p = burst_.packet[slot];
+  p.data = rte_pktmbuf_mtod(packet, std::uint8_t*);
+  rte_prefetch0(p.data);
+  p.length = packet->pkt_len;
+  p.number = 0;
+  p.buffer = packet;
+  p.port = PortId(packet->port);
+  p.flags = 0;
+}
+
+void Worker::process(std::uint32_t count) noexcept {
   if (count == 0) return;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    Packet& p = burst_.packet[i];
-    p.data = rte_pktmbuf_mtod(packets[i], std::uint8_t*);
-    p.length = packets[i]->pkt_len;
-    p.number = 0;
-    p.buffer = packets[i];
-    p.port = PortId(packets[i]->port);
-    p.flags = 0;
-  }
   burst_.size = count;
   burst_.live = Burst::mask(count);
   gateway_.process(burst_, monotonic_ns());

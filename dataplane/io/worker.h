@@ -67,9 +67,11 @@ class Worker {
   void take_snapshot() noexcept;
   bool receive(const RxQueue& queue) noexcept;
   bool receive_steered() noexcept;
-  // Bytes of a received buffer in one piece? If not, it is freed and counted.
-  bool accept(rte_mbuf* packet) noexcept;
-  void process(rte_mbuf** packets, std::uint32_t count) noexcept;
+  // Copies a chain of buffers into its first; where it does not fit it is freed and counted.
+  bool in_one_piece(rte_mbuf* packet) noexcept;
+  void fill(std::uint32_t slot, rte_mbuf* packet) noexcept;
+  // The first `count` slots of burst_, which are filled.
+  void process(std::uint32_t count) noexcept;
   // Hands the packets of other workers over and returns how many are left, in their order.
   std::uint32_t steer(rte_mbuf** packets, std::uint32_t count) noexcept;
   void push_to(std::uint32_t owner, rte_mbuf** packets, std::uint32_t count) noexcept;
