@@ -157,6 +157,7 @@ struct Result {
   bool overload = false;
   bool depth_reached = false;  // with this segment; once per direction
   bool inspected = true;       // false: the direction is past its depth, given up, or unknown (midstream off)
+  bool reset = false;          // a RST at the exact sequence number: the connection is closed
   bool ready[2] = {};          // drain() this direction: [0] what the initiator sends
   StreamEventMask events = 0;
   Delivery delivery;  // in the segment's direction
