@@ -30,6 +30,9 @@ class Parser {
   virtual bool gap(Direction d, std::uint64_t bytes, Host& host) = 0;
   // A transaction of this parser was destroyed by the host; forget any pointer to it.
   virtual void forget(const Transaction& tx) = 0;
+  // After a feed that called Host::change_protocol: how many bytes at the end of those fed are the next
+  // protocol's already.
+  virtual std::size_t left_over() const { return 0; }
   // UDP: each datagram is one call of feed with flags.first and flags.end set.
 
   // Gives the object back: pool.destroy(this), where the concrete type is known.

@@ -162,9 +162,17 @@ class Host {
   // (network order, 4 or 16 bytes), any source port.
   virtual void expect(AppProtocol app, std::uint8_t facts, std::uint16_t server_port,
                       Direction connects_to) = 0;
+  // The name of the file that the connection announced by the last expect() carries, for its own host to give
+  // back as expected_file(). A host may ignore it.
+  virtual void expect_file(Bytes) {}
+  virtual Bytes expected_file() { return {}; }
+  // Whether an address (network order, 4 or 16 bytes) is that of this flow's server (to_server) or client.
+  virtual bool is_endpoint(Direction, Bytes) const { return true; }
   // From here on (the next byte of either side) the stream is of another protocol: STARTTLS, HTTP CONNECT and
   // Upgrade. unknown: find out.
   virtual void change_protocol(AppProtocol app) = 0;
+  // Whether any signature looks at that buffer: parsers may spare what nobody reads.
+  virtual bool wants(Buffer) const { return true; }
   // A record for the transaction log (EVE http, tls, dns, ...): `fields` is a list of (key, value) pairs.
   virtual bool wants_log(AppProtocol app) const = 0;
   struct Field {
