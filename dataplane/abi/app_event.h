@@ -62,7 +62,12 @@ namespace sekisho::abi {
   X(ssh_invalid_record, "ssh.invalid_record") \
   X(ssh_long_kex_record, "ssh.long_kex_record")
 #define SEKISHO_SMTP_EVENTS(X) X(smtp_invalid_reply, "smtp.invalid_reply")
-#define SEKISHO_FTP_EVENTS(X) X(ftp_request_command_too_long, "ftp.request_command_too_long")
+#define SEKISHO_FTP_EVENTS(X)                                        \
+  X(ftp_request_command_too_long, "ftp.request_command_too_long")   \
+  X(ftp_response_command_too_long, "ftp.response_command_too_long") \
+  X(ftp_foreign_data_address, "ftp.foreign_data_address")           \
+  X(ftp_too_many_requests, "ftp.too_many_requests")                 \
+  X(ftp_too_many_reply_lines, "ftp.too_many_reply_lines")
 #define SEKISHO_SMB_EVENTS(X) X(smb_malformed_data, "smb.malformed_data")
 #define SEKISHO_DCERPC_EVENTS(X)                                   \
   X(dcerpc_malformed_data, "dcerpc.malformed_data")               \

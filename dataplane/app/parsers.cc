@@ -6,12 +6,14 @@ namespace sekisho::app {
 
 // Each is defined in its parser's file.
 extern const ProtocolEntry kDcerpcEntry, kDcerpcUdpEntry;
+extern const ProtocolEntry kFtpEntry, kFtpDataEntry, kImapEntry, kPop3Entry;
 
 namespace {
 
 // Asked in this order: those that need few bytes to be sure stand first.
 constexpr const ProtocolEntry* kProtocols[] = {
     &kDcerpcEntry, &kDcerpcUdpEntry,
+    &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry,
     nullptr,
 };
 
