@@ -5,6 +5,7 @@
 namespace sekisho::app {
 
 // Each is defined in its parser's file.
+extern const ProtocolEntry kTlsEntry;
 extern const ProtocolEntry kDcerpcEntry, kDcerpcUdpEntry;
 extern const ProtocolEntry kFtpEntry, kFtpDataEntry, kImapEntry, kPop3Entry;
 
@@ -12,6 +13,7 @@ namespace {
 
 // Asked in this order: those that need few bytes to be sure stand first.
 constexpr const ProtocolEntry* kProtocols[] = {
+    &kTlsEntry,
     &kDcerpcEntry, &kDcerpcUdpEntry,
     &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry,
     nullptr,

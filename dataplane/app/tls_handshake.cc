@@ -1,0 +1,322 @@
+// Handshake messages: put together from records, and what each says.
+#include <algorithm>
+#include <cstring>
+
+#include "dataplane/app/ja3.h"
+#include "dataplane/app/ja4.h"
+#include "dataplane/app/tls.h"
+#include "dataplane/app/x509.h"
+#include "dataplane/base/bytes.h"
+
+namespace sekisho::app {
+namespace {
+
+constexpr std::uint16_t kSslV2 = 0x0200;
+
+std::size_t message_size(const std::uint8_t* header) {
+  return std::size_t{header[1]} << 16 | load_be16(header + 2);
+}
+
+Bytes text(const char* s) {
+  return {reinterpret_cast<const std::uint8_t*>(s), std::strlen(s)};
+}
+
+}  // namespace
+
+Fed TlsParser::handshake(Direction d, Bytes bytes, FlowFacts& facts, Host& host) {
+  Way& w = way_[index(d)];
+  while (!bytes.empty()) {
+    if (w.discard != 0) {
+      const std::size_t take = std::min<std::size_t>(w.discard, bytes.size());
+      w.discard -= static_cast<std::uint32_t>(take);
+      bytes = bytes.subspan(take);
+      continue;
+    }
+    Bytes whole;
+    if (w.size == 0 && bytes.size() >= 4 && bytes.size() - 4 >= message_size(bytes.data())) {
+      whole = bytes.first(4 + message_size(bytes.data()));
+      bytes = bytes.subspan(whole.size());
+    } else {
+      std::size_t want = w.size < 4 ? 4 : 4 + message_size(w.kept);
+      std::size_t take = std::min(want - w.size, bytes.size());
+      if (!keep(w, bytes.first(take), host.pool())) return give_up(d, AppEvent::none, host);
+      bytes = bytes.subspan(take);
+      if (w.size < 4) break;
+      want = 4 + message_size(w.kept);
+      if (want - 4 > kMaxHandshakeMessage) {
+        raise(d, AppEvent::tls_handshake_invalid_length, host);
+        w.discard = static_cast<std::uint32_t>(want - w.size);
+        drop_kept(w, host.pool());
+        continue;
+      }
+      if (w.size < want) continue;
+      whole = Bytes(w.kept, w.size);
+    }
+    if (whole.size() - 4 > kMaxHandshakeMessage) {
+      raise(d, AppEvent::tls_handshake_invalid_length, host);
+      continue;
+    }
+    const bool kept = whole.data() == w.kept;
+    if (message(d, whole[0], whole.subspan(4), facts, host) == Fed::failed) return Fed::failed;
+    if (kept) drop_kept(w, host.pool());
+  }
+  return Fed::ok;
+}
+
+// Types: RFC 8446 §4 and the IANA registry.
+Fed TlsParser::message(Direction d, std::uint8_t type, Bytes body, FlowFacts& facts, Host& host) {
+  const bool to_server = d == Direction::to_server;
+  switch (type) {
+    case 1:
+      if (!to_server) return give_up(d, AppEvent::tls_invalid_handshake_message, host);
+      return client_hello(body, facts, host);
+    case 2:
+      if (to_server) return give_up(d, AppEvent::tls_invalid_handshake_message, host);
+      return server_hello(body, facts, host);
+    case 11:
+      return certificates(d, body, host);
+    case 12:
+      facts.ssl_state |= abi::kSslServerKeyExchange;
+      return Fed::ok;
+    case 16:
+      facts.ssl_state |= abi::kSslClientKeyExchange;
+      return Fed::ok;
+    case 0:   // hello request
+    case 3:   // hello verify request
+    case 4:   // new session ticket
+    case 5:   // end of early data
+    case 8:   // encrypted extensions
+    case 13:  // certificate request
+    case 14:  // server hello done
+    case 15:  // certificate verify
+    case 20:  // finished
+    case 21:  // certificate url
+    case 22:  // certificate status
+    case 23:  // supplemental data
+    case 24:  // key update
+    case 25:  // compressed certificate
+    case 67:  // next protocol
+      facts.ssl_state |= abi::kSslUnknown;
+      return Fed::ok;
+    default:
+      raise(d, AppEvent::tls_invalid_ssl_record, host);
+      return give_up(d, AppEvent::tls_invalid_handshake_message, host);
+  }
+}
+
+void TlsParser::random(Side& side, const Hello& hello) {
+  side.add(Buffer::tls_random, hello.random);
+  side.add(Buffer::tls_random_time, hello.random.first(4));
+  side.add(Buffer::tls_random_bytes, hello.random.subspan(4));
+}
+
+Fed TlsParser::client_hello(Bytes body, FlowFacts& facts, Host& host) {
+  constexpr Direction d = Direction::to_server;
+  if (!transaction(host)) return give_up(d, AppEvent::none, host);
+  Hello hello;
+  const bool good = parse_client_hello(body, hello);
+  for (unsigned i = 0; i < hello.fault_count; ++i) raise(d, hello.faults[i], host);
+  if (!good) return give_up(d, AppEvent::tls_invalid_handshake_message, host);
+  Side& side = tx_->of(d);
+  if ((tx_->finished & 1u << index(d)) != 0) return Fed::ok;
+  if (client_hello_) {
+    // After HelloRetryRequest the client may not change its mind (RFC 8446 §4.1.2), but look.
+    const Side::Entry* sni = side.find(Buffer::tls_sni);
+    if (hello.has_sni && (sni == nullptr || !std::ranges::equal(hello.sni, Bytes(sni->bytes, sni->size)))) {
+      side.add(Buffer::tls_sni, hello.sni);
+      host.evaluate(*tx_, d, false);
+    }
+    return Fed::ok;
+  }
+  client_hello_ = true;
+  facts.ssl_state |= abi::kSslClientHello;
+  facts.tls_version = hello.version;
+  if (hello.has_sni) side.add(Buffer::tls_sni, hello.sni);
+  char number[8];
+  side.add(Buffer::tls_version, version_text(hello.version, number));
+  for (Bytes list = hello.alpn; !list.empty(); list = list.subspan(1u + list[0]))
+    side.add(Buffer::tls_alpn, list.subspan(1, list[0]));
+  random(side, hello);
+  {
+    FingerprintText text_of;
+    if (ja3(hello, text_of)) {
+      side.add(Buffer::ja3_string, text_of.bytes());
+      side.add(Buffer::ja3_hash, md5_hex(text_of.bytes()));
+    }
+  }
+  std::array<std::uint8_t, kJa4Size> fingerprint;
+  if (ja4(hello, fingerprint)) side.add(Buffer::ja4_hash, fingerprint);
+  host.evaluate(*tx_, d, false);
+  return Fed::ok;
+}
+
+Fed TlsParser::server_hello(Bytes body, FlowFacts& facts, Host& host) {
+  constexpr Direction d = Direction::to_client;
+  if (!transaction(host)) return give_up(d, AppEvent::none, host);
+  Hello hello;
+  const bool good = parse_server_hello(body, hello);
+  for (unsigned i = 0; i < hello.fault_count; ++i) raise(d, hello.faults[i], host);
+  if (!good) return give_up(d, AppEvent::tls_invalid_handshake_message, host);
+  facts.ssl_state |= abi::kSslServerHello;
+  facts.tls_version = hello.version;
+  if (hello.retry) {
+    return Fed::ok;  // a second client hello comes
+  }
+  if (server_hello_ || (tx_->finished & 1u << index(d)) != 0) return Fed::ok;
+  server_hello_ = true;
+  version_ = (hello.version & 0xff00) == 0x7f00 ? 0x0304 : hello.version;
+  Side& side = tx_->of(d);
+  char number[8];
+  side.add(Buffer::tls_version, version_text(hello.version, number));
+  random(side, hello);
+  FingerprintText text_of;
+  if (ja3s(hello, text_of)) {
+    side.add(Buffer::ja3s_string, text_of.bytes());
+    side.add(Buffer::ja3s_hash, md5_hex(text_of.bytes()));
+  }
+  host.evaluate(*tx_, d, false);
+  return Fed::ok;
+}
+
+// A list of certificates, each with a length of three bytes (RFC 5246 §7.4.2).
+Fed TlsParser::certificates(Direction d, Bytes body, Host& host) {
+  if (!transaction(host)) return give_up(d, AppEvent::none, host);
+  Side& side = tx_->of(d);
+  if ((tx_->finished & 1u << index(d)) != 0 || side.find(Buffer::tls_certs) != nullptr) return Fed::ok;
+  const auto length = [](Bytes b) { return std::size_t{b[0]} << 16 | load_be16(&b[1]); };
+  bool good = body.size() >= 3 && body.size() - 3 >= length(body);
+  if (!good) raise(d, AppEvent::tls_handshake_invalid_length, host);
+  bool first = true;
+  if (good) {
+    Bytes list = body.subspan(3, length(body));
+    while (good && !list.empty()) {
+      if (list.size() < 3 || list.size() - 3 < length(list)) {
+        raise(d, AppEvent::tls_invalid_certificate, host);
+        good = false;
+        break;
+      }
+      const Bytes der = list.subspan(3, length(list));
+      list = list.subspan(3 + der.size());
+      if (!side.add(Buffer::tls_certs, der)) break;
+      if (first) good = certificate(d, der, host);
+      first = false;
+    }
+  }
+  if (!good) return give_up(d, AppEvent::tls_invalid_handshake_message, host);
+  host.evaluate(*tx_, d, false);
+  return Fed::ok;
+}
+
+// The first certificate of a list: the sender's own.
+bool TlsParser::certificate(Direction d, Bytes der, Host& host) {
+  Certificate c;
+  AppEvent fault = parse_certificate(der, c);
+  if (fault != AppEvent::none) {
+    raise(d, fault, host);
+    return false;
+  }
+  Side& side = tx_->of(d);
+  std::array<std::uint8_t, kMaxPrintedName> name;
+  const std::size_t subject = print_name(c.subject, name, &fault);
+  side.add(Buffer::tls_cert_subject, Bytes(name.data(), subject));
+  const std::size_t issuer = print_name(c.issuer, name, &fault);
+  side.add(Buffer::tls_cert_issuer, Bytes(name.data(), issuer));
+  const std::size_t serial = hex_colons(c.serial, true, name);
+  side.add(Buffer::tls_cert_serial, Bytes(name.data(), serial));
+  side.add(Buffer::tls_cert_fingerprint, sha1_colons(der));
+  for (DerElement e; next_element(c.alternative_names, e) == DerFault::none;)
+    if (d == Direction::to_client && (e.tag == 0x81 || e.tag == 0x82 || e.tag == 0x86))
+      side.add(Buffer::tls_subjectaltname, e.content);
+  if (d == Direction::to_client) {
+    std::copy(c.not_before.begin(), c.not_before.end(), not_before_);
+    std::copy(c.not_after.begin(), c.not_after.end(), not_after_);
+  }
+  if (fault != AppEvent::none) raise(d, fault, host);
+  return true;
+}
+
+// SSLv2 (Hickman, "The SSL Protocol", 1995); a hello of a newer version leads to TLS records (RFC 5246 E.2).
+Fed TlsParser::v2_message(Direction d, Bytes body, FlowFacts& facts, Host& host) {
+  const bool to_server = d == Direction::to_server;
+  constexpr AppEvent kWrong = AppEvent::tls_invalid_sslv2_header;
+  if (body.empty()) return give_up(d, kWrong, host);
+  if (to_server && body[0] == 1) {
+    if (body.size() < 9) return give_up(d, kWrong, host);
+    const std::uint16_t version = load_be16(&body[1]);
+    const std::size_t parts = 9u + load_be16(&body[3]) + load_be16(&body[5]) + load_be16(&body[7]);
+    if (parts != body.size()) return give_up(d, kWrong, host);
+    if (client_hello_) return Fed::ok;
+    if (!transaction(host)) return give_up(d, AppEvent::none, host);
+    client_hello_ = true;
+    facts.ssl_state |= abi::kSslClientHello;
+    facts.tls_version = version >= 0x0300 ? version : kSslV2;
+    if (version >= 0x0300) way_[index(d)].v2 = false;
+    char number[8];
+    tx_->of(d).add(Buffer::tls_version, version_text(facts.tls_version, number));
+    host.evaluate(*tx_, d, false);
+    return Fed::ok;
+  }
+  if (!to_server && body[0] == 4) {
+    if (body.size() < 11) return give_up(d, kWrong, host);
+    const std::size_t certificate_size = load_be16(&body[5]);
+    if (11u + certificate_size + load_be16(&body[7]) + load_be16(&body[9]) != body.size())
+      return give_up(d, kWrong, host);
+    if (!transaction(host)) return give_up(d, AppEvent::none, host);
+    if (server_hello_) return Fed::ok;
+    server_hello_ = true;
+    way_[0].v2 = true;  // also where the client offered more
+    version_ = kSslV2;
+    facts.ssl_state |= abi::kSslServerHello;
+    facts.tls_version = kSslV2;
+    char number[8];
+    tx_->of(d).add(Buffer::tls_version, version_text(kSslV2, number));
+    if (body[2] == 1 && certificate_size != 0) {
+      const Bytes der = body.subspan(11, certificate_size);
+      tx_->of(d).add(Buffer::tls_certs, der);
+      if (!certificate(d, der, host)) return give_up(d, AppEvent::tls_invalid_handshake_message, host);
+    }
+    host.evaluate(*tx_, d, false);
+    return Fed::ok;
+  }
+  if (to_server && body[0] == 2) {  // client master key: all that follows is encrypted
+    facts.ssl_state |= abi::kSslClientKeyExchange;
+    if (hellos() && way_[0].v2 && way_[1].v2) {
+      begin_encrypted(Direction::to_server, host);
+      begin_encrypted(Direction::to_client, host);
+    }
+    return Fed::ok;
+  }
+  if (body[0] == 0) {
+    raise(d, AppEvent::tls_error_message_encountered, host);
+    return Fed::ok;
+  }
+  return give_up(d, kWrong, host);
+}
+
+void TlsParser::log(Host& host) {
+  if (logged_ || !host.wants_log(AppProtocol::tls)) return;
+  logged_ = true;
+  Host::Field fields[12];
+  std::size_t n = 0;
+  const Side& client = tx_->of(Direction::to_server);
+  const Side& server = tx_->of(Direction::to_client);
+  const auto put = [&](const char* key, const Side& side, Buffer id) {
+    if (const Side::Entry* e = side.find(id)) fields[n++] = {key, Bytes(e->bytes, e->size)};
+  };
+  put("sni", client, Buffer::tls_sni);
+  put("version", server.find(Buffer::tls_version) != nullptr ? server : client, Buffer::tls_version);
+  put("subject", server, Buffer::tls_cert_subject);
+  put("issuerdn", server, Buffer::tls_cert_issuer);
+  put("serial", server, Buffer::tls_cert_serial);
+  put("fingerprint", server, Buffer::tls_cert_fingerprint);
+  if (not_before_[0] != 0) {
+    fields[n++] = {"notbefore", text(not_before_)};
+    fields[n++] = {"notafter", text(not_after_)};
+  }
+  put("ja3", client, Buffer::ja3_hash);
+  put("ja3s", server, Buffer::ja3s_hash);
+  put("ja4", client, Buffer::ja4_hash);
+  host.log(tx_, AppProtocol::tls, {fields, n});
+}
+
+}  // namespace sekisho::app
