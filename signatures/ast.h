@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "dataplane/abi/app_event.h"
 #include "dataplane/abi/inspect.h"
 
 namespace sekisho::signatures {
@@ -100,7 +101,7 @@ struct Range {
 // The cursor is the end of the previous match of the same group (0 at first). distance/within count from it.
 // distance or within set: relative. offset/depth: from the start of the buffer. Never both kinds.
 struct Content {
-  std::string bytes;  // 1..255 bytes
+  std::string bytes;  // 1..65535 bytes
   bool negated = false, nocase = false;
   bool starts_with = false;                                // offset 0 and depth = length are set too
   bool ends_with = false;                                  // the match ends where the buffer ends
@@ -239,7 +240,7 @@ struct Transform {
 struct BufferGroup {
   Buffer buffer = Buffer::payload;
   std::vector<Transform> transforms;
-  std::vector<Match> matches;  // empty: the buffer exists
+  std::vector<Match> matches;  // at least one
 };
 
 // --- Checks of a packet -------------------------------------------------------------------------------
@@ -444,7 +445,7 @@ enum class Type : std::uint8_t {
   packet,              // packet keywords: each packet; the packet
   packet_stream,       // payload with depth/offset: each packet and the stream; the flow
   stream,              // payload: the reassembled stream (UDP: the packet); the flow
-  app_layer,           // protocol of the application, no buffer of it; the flow
+  app_layer,           // protocol of the application alone, nothing inspected; the flow
   app_tx,              // buffers of the application: the transaction; the flow
 };
 
@@ -459,6 +460,8 @@ struct Signature {
   Type type = Type::packet;
   // Directions in which it can match: by flow:, and by its buffers. kBothWays when nothing says.
   std::uint8_t directions = abi::kBothWays;
+  // Where Buffer::payload is for TCP: in each packet, in the stream, or both. Elsewhere always the packet.
+  bool payload_packet = false, payload_stream = false;
   bool noalert = false;
   Target target = Target::none;
 
