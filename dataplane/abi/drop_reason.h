@@ -84,7 +84,9 @@
   X(stream_window_full, "more unacknowledged TCP data than one flow may hold")                      \
   X(stream_too_many_gaps, "too many gaps in a TCP stream, or too much data behind one")             \
   X(stream_urgent, "TCP urgent data that the link does not allow, or that is ambiguous")            \
-  X(stream_after_end, "TCP data beyond a FIN or after a RST")
+  X(stream_after_end, "TCP data beyond a FIN or after a RST")                                       \
+  X(signature, "a signature drops this (see the alert)")                                            \
+  X(inspect_memory, "the memory for inspection is used up, and the link lets nothing pass uninspected")
 
 namespace sekisho::abi {
 

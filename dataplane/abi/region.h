@@ -57,7 +57,15 @@ struct alignas(4096) WorkerCounters {
   std::uint64_t bypassed;
   std::uint64_t cut_sweeps;            // sweeps of the flow table for cut links that have finished
   std::uint64_t cut_sweep_generation;  // words generation of the last finished sweep
-  std::uint64_t reserved[11];
+  std::uint64_t alerts;
+  std::uint64_t signature_drops;   // packets
+  std::uint64_t inspected_bytes;   // payload that was reassembled, parsed and scanned
+  std::uint64_t opaque_bytes;      // payload of encrypted flows: framing is checked, nothing is scanned
+  std::uint64_t inspect_overload;  // packets met by full memory: dropped or passed as the link says
+  std::uint64_t inspect_passed;    // of those, passed uninspected: an alarm
+  std::uint64_t inspect_memory;    // gauge, bytes
+  std::uint64_t inspect_lost;      // signatures not judged because a bound was reached: an alarm
+  std::uint64_t reserved[3];
   LinkCounters link[SEKISHO_MAX_LINKS];
   std::uint64_t drops[SEKISHO_MAX_ZONES][SEKISHO_MAX_ZONES][kDropSlots];  // [from][to][reason]
   std::uint64_t rule_hits[SEKISHO_MAX_RULES];  // new flows decided by that rule; restarts with each snapshot
