@@ -17,6 +17,7 @@ import time
 
 from frames import write_pair
 from micro import percentile, summary
+from ovs import Ovs
 from testpmd import Testpmd
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -130,9 +131,12 @@ def lab_class():
     return Bench
 
 
+FLOWS = 10000
+
+
 def make_pcaps(size):
     paths = ["/run/lab/there.pcap", "/run/lab/back.pcap"]
-    write_pair(*paths, size)
+    write_pair(*paths, size, FLOWS)
     return paths
 
 
@@ -192,7 +196,8 @@ def _against(pairs, ours, theirs, unit):
         statistics.median(mine), statistics.median(yard), unit))
 
 
-def _vs_testpmd(size, quick):
+def _pcap_pairs(size, quick, yardstick):
+    """The gateway and a yardstick(paths, seconds) on the same captures."""
     bench, paths, seconds = lab_class(), make_pcaps(size), 1.5 if quick else 4
     per_cpu = []
 
@@ -201,7 +206,7 @@ def _vs_testpmd(size, quick):
         per_cpu.append(alone)
         return rate
     out = _against(3 if quick else 5, lambda: first_of(lambda: _gateway_rate(bench, paths, seconds)),
-                   lambda: first_of(lambda: _testpmd_rate(paths, seconds)), "Mpps")
+                   lambda: first_of(lambda: yardstick(paths, seconds)), "Mpps")
     out["per_cpu_second"] = statistics.median(m / y for m, y in zip(per_cpu[::2], per_cpu[1::2]))
     out["note"] += "; by CPU time of the polling thread, so without what others took of its core: %.3g against %.3g, " \
                    "ratio %.3g" % (statistics.median(per_cpu[::2]), statistics.median(per_cpu[1::2]),
@@ -209,12 +214,32 @@ def _vs_testpmd(size, quick):
     return out
 
 
+def _ovs_rate(paths, seconds):
+    ovs = Ovs(["net_pcap%d,rx_pcap=%s,infinite_rx=1" % (i, path) for i, path in enumerate(paths)])
+    try:
+        time.sleep(2)  # all connections are known, its caches are full
+        c0, (t0, first, sent_first) = cpu_times(ovs.pid), ovs.counts()
+        time.sleep(seconds)
+        c1, (t1, last, sent_last) = cpu_times(ovs.pid), ovs.counts()
+        known = ovs.connections()
+    finally:
+        ovs.close()
+    received, sent = last - first, sent_last - sent_first
+    if received == 0 or sent < 0.99 * received or known != FLOWS:
+        raise RuntimeError("Open vSwitch: of %d packets received %d were sent, %d connections" % (received, sent, known))
+    return received / (t1 - t0) / 1e6, received * 1e3 / polled_ns(c0, c1)
+
+
+def vs_ovs_conntrack(quick):
+    return _pcap_pairs(64, quick, _ovs_rate)
+
+
 def vs_testpmd(quick):
-    return _vs_testpmd(64, quick)
+    return _pcap_pairs(64, quick, _testpmd_rate)
 
 
 def vs_testpmd_1518(quick):
-    return _vs_testpmd(1518, quick)
+    return _pcap_pairs(1518, quick, _testpmd_rate)
 
 
 def veth_tcp_vs_testpmd(quick):
@@ -461,6 +486,7 @@ def first_packet_us(quick):
 # Name: (function, seconds allowed for --quick, and in full)
 MEASUREMENTS = {
     "vs_testpmd": (vs_testpmd, 60, 180), "vs_testpmd_1518": (vs_testpmd_1518, 60, 180),
+    "vs_ovs_conntrack": (vs_ovs_conntrack, 75, 180),
     "veth_tcp_vs_testpmd": (veth_tcp_vs_testpmd, 60, 180), "obey_us": (obey_us, 35, 280),
     "cut_ms": (cut_ms, 40, 120), "swap_lost": (swap_lost, 60, 180), "idle_core_pct": (idle_core_pct, 25, 80),
     "first_packet_us": (first_packet_us, 25, 60)}
