@@ -114,6 +114,14 @@ bool on_syn(TcpStream& stream, bool from_initiator, const Segment& s, const Opti
 void on_reset(const StreamPool& pool, TcpStream& stream, bool from_initiator, const Segment& s,
               const Options& o, Result& r);
 
+// A window that was offered once may be in use: the limit never moves back.
+inline void raise_limit(Half& peer, std::int64_t ack, std::uint32_t window) {
+  const std::int64_t limit = ack + window;
+  peer.limit = window == kWindowUnknown ? kNoLimit
+               : peer.limit == kNoLimit ? limit
+                                        : std::max(peer.limit, limit);
+}
+
 // What the segment says about the other direction, found before anything changes.
 struct Acknowledged {
   bool valid = false;  // apply it

@@ -128,9 +128,11 @@ bool judge_ack(const Half& peer, const Segment& s, const Options& o, Acknowledge
     if (s.ack != 0 && (s.flags & tcp_flag::kSyn) == 0) remark(r, StreamEvent::pkt_broken_ack);
     return true;
   }
-  const bool provisional = (peer.flags & (kMidstream | kData | kByAck)) == kMidstream;
-  if ((peer.flags & kBase) == 0 || provisional) {
-    a.learn = a.valid = provisional || o.midstream || o.async;
+  // A direction that has said nothing yet is where it is acknowledged.
+  const bool silent = (peer.flags & (kMidstream | kData)) == kMidstream;
+  if ((peer.flags & kBase) == 0 || silent) {
+    const bool older = (peer.flags & kByAck) != 0 && peer.offset(s.ack) <= 0;
+    a.learn = a.valid = (silent || o.midstream || o.async) && !older;
     return true;
   }
   a.offset = peer.offset(s.ack);
@@ -139,7 +141,7 @@ bool judge_ack(const Half& peer, const Segment& s, const Options& o, Acknowledge
     return true;
   }
   const bool followed = (peer.flags & (kDepth | kBypassed)) != 0;
-  const bool jump = o.gap == GapPolicy::skip || (peer.flags & kOpening) != 0;
+  const bool jump = o.gap == GapPolicy::skip || o.async || (peer.flags & kOpening) != 0;
   if ((followed || jump) && a.offset - peer.next < kFarthest) {
     a.valid = true;
     return true;
@@ -154,10 +156,7 @@ void apply_ack(StreamPool& pool, Half& peer, const Segment& s, const Acknowledge
   if (!a.valid) return;
   if (a.learn) begin_half(peer, s.ack, kMidstream | kOpening | kByAck);
   std::int64_t offset = a.offset;
-  if (s.window != kWindowUnknown) {
-    const std::int64_t limit = offset + s.window;
-    peer.limit = peer.limit == kNoLimit ? limit : std::max(peer.limit, limit);
-  }
+  raise_limit(peer, offset, s.window);
   peer.flags |= kAcked;
   if ((peer.flags & (kDepth | kBypassed)) != 0) peer.next = std::max(peer.next, offset);
   // The FIN takes a number but no place in the stream.

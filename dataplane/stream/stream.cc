@@ -306,10 +306,7 @@ Result on_segment(StreamPool& pool, TcpStream& stream, bool from_initiator, cons
       end < depth_of(o) && end <= h.limit && h.end + std::uint64_t{length} <= capacity(h)) [[likely]] {
     peer.acked = ack;
     peer.flags |= kAcked;
-    if (s.window != kWindowUnknown) {
-      const std::int64_t limit = ack + s.window;
-      peer.limit = peer.limit == kNoLimit ? limit : std::max(peer.limit, limit);
-    }
+    raise_limit(peer, ack, s.window);
     if (length != 0) {
       std::memcpy(pool.data(h.block) + h.end, s.payload.data(), length);
       h.end += length;

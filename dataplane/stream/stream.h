@@ -69,7 +69,7 @@ struct Options {
   UrgentPolicy urgent = UrgentPolicy::in_line;
   SynDataPolicy syn_data = SynDataPolicy::drop;
   bool midstream = false;  // streams without a SYN are taken up; else tcp_not_syn
-  bool async = false;      // the other direction may never be seen
+  bool async = false;      // the other direction may never be seen; gaps are jumped
   // false: passive replay. What TCP would refuse passes with its event and is left out of the stream; at
   // max_window the oldest unacknowledged bytes go; a full queue jumps its first gap (gap == skip).
   bool strict = true;

@@ -60,7 +60,8 @@ struct Wire {
         take(end, d.delivery);
         if (!d.more) break;
       }
-    EXPECT_EQ(memory(pool, stream), pool.in_use());
+    const std::size_t lent = pool.loan.block != kNoBlock ? block_bytes(pool.loan.order) : 0;
+    EXPECT_EQ(memory(pool, stream) + lent, pool.in_use());
     return r;
   }
   Result send(bool client, std::int64_t at, std::string_view payload) {
