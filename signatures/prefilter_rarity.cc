@@ -1,0 +1,240 @@
+// A small model of how often bytes stand in the buffers of a hospital's traffic: bits by class of character,
+// cheap words that occur together, and little for a byte that repeats. It decides speed only, never results.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "signatures/prefilter.h"
+
+namespace sekisho::signatures {
+namespace {
+
+// -log2 of the relative frequency of a..z in English text and markup.
+constexpr std::array<double, 26> kLetters = {3.8, 5.6, 4.9, 4.8, 3.5, 5.7, 5.6, 5.2, 3.9, 8.3, 7.2, 4.6, 5.2,
+                                             4.0, 3.9, 5.1, 9.0, 4.1, 4.0, 3.6, 5.3, 6.7, 6.0, 7.5, 6.0, 8.6};
+
+struct Word {
+  const char* text;
+  double bits;
+};
+// What stands together so often that its bytes are one event. Lower case.
+constexpr Word kHeaderWords[] = {
+    {"http/1.", 2},  {"http", 3},      {"http://", 4},    {"https://", 4},   {"www.", 4},
+    {"mozilla/", 2}, {"mozilla", 2.5}, {"windows", 3},    {" nt ", 3},       {"compatib", 4},
+    {"gecko", 3},    {"applewebk", 3}, {"chrome/", 3},    {"safari/", 3},    {"user-age", 2},
+    {"agent: ", 2},  {"accept: ", 2},  {"accept-", 2.5},  {"content-", 2.5}, {"-length", 3},
+    {"-type: ", 3},  {"encoding", 3},  {"connecti", 2.5}, {"keep-ali", 3},   {"host: ", 2},
+    {"\r\n", 1.5},   {"\r\n\r\n", 3},  {"text/", 3},      {"html", 3.5},     {"applicat", 3},
+    {"image/", 4},   {"charset=", 4},  {"utf-8", 4},      {"deflate", 4},    {"gzip", 3.5},
+    {"cookie", 3.5}, {"referer", 3.5}, {"cache-co", 3.5}, {"language", 4},   {"en-us", 4},
+    {".com", 3.5},   {"linux", 5},     {"server: ", 3.5}, {"date: ", 3.5},   {"get ", 2.5},
+    {"post ", 3},    {"200 ok", 2},    {"origin", 4.5}};
+constexpr Word kTextWords[] = {
+    {"http://", 5},   {"https://", 5}, {"http", 4.5},  {"www.", 5.5},   {".com", 5},    {"function", 5},
+    {"script", 5},    {"document", 6}, {"return", 6},  {"<div ", 5},    {"</div>", 5},  {"class=\"", 5},
+    {"href=\"", 5.5}, {"html", 6},     {"text", 6},    {"style", 6},    {"width", 6.5}, {"this.", 6},
+    {"var ", 6},      {"        ", 4}, {".length", 6}, {"the ", 5},     {"ing ", 6},    {"tion", 6},
+    {"window", 6.5},  {"type=", 6},    {"name=", 6},   {"value=", 6.5}, {"id=\"", 6},   {"src=\"", 6},
+    {".php", 4},      {".html", 5},    {".js", 4.5},   {"index", 4.5},  {"/api/", 5},   {"images/", 5},
+    {".php?", 5},     {"?id=", 5.5},   {"admin", 6},   {"login", 6},    {"string", 6},  {"object", 6.5}};
+constexpr Word kNameWords[] = {{".com", 1.5},  {".net", 2.5},   {".org", 3},   {"www.", 2},   {".co.", 4},
+                               {".info", 4.5}, {".top", 4.5},   {".xyz", 4.5}, {".ru", 4},    {".cn", 4},
+                               {".google", 4}, {".microso", 4}, {"cloud", 5},  {"api.", 4.5}, {"cdn", 4.5}};
+constexpr Word kTokenWords[] = {{"get", 0.6},    {"post", 1.5}, {"head", 4}, {"put", 5},
+                                {"200", 0.6},    {"404", 3},    {"302", 3},  {"http/1.1", 0.3},
+                                {"http/1.0", 4}, {"options", 4}};
+constexpr Word kBinaryWords[] = {{"http/1.", 6},  {"\r\n", 6},     {"\r\n\r\n", 8}, {"mozilla/", 9},
+                                 {"windows", 10}, {"content-", 8}, {"http", 7},     {"user-age", 8},
+                                 {"\xffSMB", 7},  {"\xfeSMB", 6},  {"this pro", 10}};
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+double byte_bits(unsigned char c, Alphabet a, bool nocase) {
+  const bool letter = (c | 32) >= 'a' && (c | 32) <= 'z';
+  if (a == Alphabet::binary) {
+    if (c == 0) return 3;
+    if (c == 0xff) return 5.5;
+    if (letter) return nocase ? 6 : 6.8;
+    if (c >= 0x20 && c < 0x7f) return 6.8;
+    return 7.6;
+  }
+  if (letter) {
+    const double base = kLetters[(c | 32) - 'a'];
+    if (nocase || a == Alphabet::name) return base;
+    return c >= 'a' ? base + 0.2 : base + 2.5;
+  }
+  if (c >= '0' && c <= '9') return a == Alphabet::name ? 6 : 5;
+  switch (c) {
+    case ' ':
+      return a == Alphabet::name ? 12 : 3;
+    case '.':
+      return a == Alphabet::name ? 2.5 : 5;
+    case '-':
+    case '/':
+      return 4.8;
+    case '\r':
+    case '\n':
+    case ':':
+    case ';':
+    case '=':
+    case ',':
+      return 5;
+    case '"':
+    case '<':
+    case '>':
+    case '(':
+    case ')':
+    case '_':
+    case '&':
+    case '%':
+    case '?':
+      return 5.5;
+    default:
+      break;
+  }
+  if (c >= 0x20 && c < 0x7f) return 7;
+  return a == Alphabet::text ? 9 : 12;
+}
+
+template <std::size_t N>
+void cover(const Word (&words)[N], std::string_view low, std::size_t i, const std::array<double, 65>& best,
+           std::array<double, 65>& next) {
+  for (const Word& w : words) {
+    const std::string_view text = w.text;
+    // The whole word from here, or what of it fits (a window may cut a word anywhere).
+    const std::size_t n = std::min(text.size(), low.size() - i);
+    if (n >= 3 && low.substr(i, n) == text.substr(0, n))
+      next[i + n] = std::min(next[i + n], best[i] + w.bits);
+    if (i == 0)
+      for (std::size_t cut = 1; cut + 3 <= text.size(); ++cut) {
+        const std::string_view tail = text.substr(cut, low.size());
+        if (low.starts_with(tail)) next[tail.size()] = std::min(next[tail.size()], w.bits + 0.5);
+      }
+  }
+}
+
+}  // namespace
+
+Alphabet alphabet(Buffer b) {
+  switch (b) {
+    case Buffer::http_method:
+    case Buffer::http_protocol:
+    case Buffer::http_stat_code:
+    case Buffer::http_stat_msg:
+    case Buffer::ftp_command:
+    case Buffer::ftp_completion_code:
+    case Buffer::http_connection:
+    case Buffer::http_content_len:
+    case Buffer::tls_version:
+    case Buffer::tls_alpn:
+    case Buffer::ssh_proto:
+      return Alphabet::token;
+    case Buffer::dns_query:
+    case Buffer::dns_answer_name:
+    case Buffer::tls_sni:
+    case Buffer::http_host:
+    case Buffer::http_host_raw:
+    case Buffer::smtp_helo:
+    case Buffer::rdp_cookie:
+      return Alphabet::name;
+    case Buffer::http_header:
+    case Buffer::http_header_raw:
+    case Buffer::http_header_names:
+    case Buffer::http_start:
+    case Buffer::http_request_line:
+    case Buffer::http_response_line:
+    case Buffer::http_user_agent:
+    case Buffer::http_accept:
+    case Buffer::http_accept_enc:
+    case Buffer::http_accept_lang:
+    case Buffer::http_content_type:
+    case Buffer::http_server:
+    case Buffer::http_request_header:
+    case Buffer::http_response_header:
+    case Buffer::http_referer:
+    case Buffer::http_location:
+      return Alphabet::header;
+    case Buffer::payload:
+    case Buffer::stream:
+    case Buffer::ip_header:
+    case Buffer::ip6_header:
+    case Buffer::tcp_header:
+    case Buffer::udp_header:
+    case Buffer::icmp4_header:
+    case Buffer::icmp6_header:
+    case Buffer::ip_source:
+    case Buffer::ip_destination:
+    case Buffer::tls_certs:
+    case Buffer::dce_stub_data:
+      return Alphabet::binary;
+    default:
+      return Alphabet::text;
+  }
+}
+
+double places(Buffer b) {
+  switch (b) {
+    case Buffer::stream:
+    case Buffer::payload:
+      return 11;
+    case Buffer::file_data:
+    case Buffer::http_response_body:
+    case Buffer::http_request_body:
+      return 12;
+    case Buffer::http_header:
+    case Buffer::http_header_raw:
+    case Buffer::http_request_header:
+    case Buffer::http_response_header:
+    case Buffer::http_start:
+    case Buffer::tls_certs:
+    case Buffer::dce_stub_data:
+    case Buffer::http_cookie:
+      return 9;
+    case Buffer::http_method:
+    case Buffer::http_protocol:
+    case Buffer::http_stat_code:
+    case Buffer::ftp_command:
+      return 2;
+    default:
+      return 6;
+  }
+}
+
+double rarity(std::string_view bytes, Alphabet a, bool nocase) {
+  bytes = bytes.substr(0, 64);
+  std::array<char, 64> text{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) text[i] = lower(bytes[i]);
+  const std::string_view low(text.data(), bytes.size());
+  std::array<double, 65> best;
+  best.fill(std::numeric_limits<double>::infinity());
+  best[0] = 0;
+  for (std::size_t i = 0; i < low.size(); ++i) {
+    // A byte like the one before it tells little: 00 00 00 00, spaces, AAAA.
+    const bool repeats = i > 0 && low[i] == low[i - 1];
+    const double bits = repeats ? 1.0 : byte_bits(static_cast<unsigned char>(bytes[i]), a, nocase);
+    best[i + 1] = std::min(best[i + 1], best[i] + bits);
+    switch (a) {
+      case Alphabet::header:
+        cover(kHeaderWords, low, i, best, best);
+        break;
+      case Alphabet::text:
+        cover(kTextWords, low, i, best, best);
+        break;
+      case Alphabet::name:
+        cover(kNameWords, low, i, best, best);
+        break;
+      case Alphabet::token:
+        cover(kTokenWords, low, i, best, best);
+        break;
+      case Alphabet::binary:
+        cover(kBinaryWords, low, i, best, best);
+        break;
+    }
+  }
+  return best[low.size()];
+}
+
+}  // namespace sekisho::signatures
