@@ -61,7 +61,27 @@ namespace sekisho::abi {
   X(ssh_long_banner, "ssh.long_banner")       \
   X(ssh_invalid_record, "ssh.invalid_record") \
   X(ssh_long_kex_record, "ssh.long_kex_record")
-#define SEKISHO_SMTP_EVENTS(X) X(smtp_invalid_reply, "smtp.invalid_reply")
+#define SEKISHO_SMTP_EVENTS(X)                                                            \
+  X(smtp_invalid_reply, "smtp.invalid_reply")                                             \
+  X(smtp_unable_to_match_reply_with_request, "smtp.unable_to_match_reply_with_request")   \
+  X(smtp_max_command_line_len_exceeded, "smtp.max_command_line_len_exceeded")             \
+  X(smtp_max_reply_line_len_exceeded, "smtp.max_reply_line_len_exceeded")                 \
+  X(smtp_invalid_pipelined_sequence, "smtp.invalid_pipelined_sequence")                   \
+  X(smtp_bdat_chunk_len_exceeded, "smtp.bdat_chunk_len_exceeded")                         \
+  X(smtp_no_server_welcome_message, "smtp.no_server_welcome_message")                     \
+  X(smtp_tls_rejected, "smtp.tls_rejected")                                               \
+  X(smtp_data_command_rejected, "smtp.data_command_rejected")                             \
+  X(smtp_mime_parse_failed, "smtp.mime_parse_failed")                                     \
+  X(smtp_mime_malformed_msg, "smtp.mime_malformed_msg")                                   \
+  X(smtp_mime_invalid_base64, "smtp.mime_invalid_base64")                                 \
+  X(smtp_mime_invalid_qp, "smtp.mime_invalid_qp")                                         \
+  X(smtp_mime_long_line, "smtp.mime_long_line")                                           \
+  X(smtp_mime_long_enc_line, "smtp.mime_long_enc_line")                                   \
+  X(smtp_mime_long_header_name, "smtp.mime_long_header_name")                             \
+  X(smtp_mime_long_header_value, "smtp.mime_long_header_value")                           \
+  X(smtp_mime_long_boundary, "smtp.mime_long_boundary")                                   \
+  X(smtp_mime_long_filename, "smtp.mime_long_filename")                                   \
+  X(smtp_mime_too_deep, "smtp.mime_too_deep")
 #define SEKISHO_FTP_EVENTS(X)                                        \
   X(ftp_request_command_too_long, "ftp.request_command_too_long")   \
   X(ftp_response_command_too_long, "ftp.response_command_too_long") \

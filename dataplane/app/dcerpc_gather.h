@@ -28,6 +28,7 @@ class Gather {
     if (n != 0 && n != size_) std::memmove(data_, data_ + n, size_ - n);
     size_ -= static_cast<std::uint32_t>(n);
   }
+  void drop_back(std::size_t n) { size_ -= static_cast<std::uint32_t>(std::min<std::size_t>(n, size_)); }
   void clear() { size_ = 0; }
   void release(AppPool& pool) noexcept {
     if (data_ != nullptr) pool.free(data_, room_);

@@ -7,7 +7,7 @@ namespace sekisho::app {
 // Each is defined in its parser's file.
 extern const ProtocolEntry kTlsEntry;
 extern const ProtocolEntry kDcerpcEntry, kDcerpcUdpEntry;
-extern const ProtocolEntry kFtpEntry, kFtpDataEntry, kImapEntry, kPop3Entry;
+extern const ProtocolEntry kFtpEntry, kFtpDataEntry, kImapEntry, kPop3Entry, kSmtpEntry;
 
 namespace {
 
@@ -15,7 +15,7 @@ namespace {
 constexpr const ProtocolEntry* kProtocols[] = {
     &kTlsEntry,
     &kDcerpcEntry, &kDcerpcUdpEntry,
-    &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry,
+    &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry, &kSmtpEntry,
     nullptr,
 };
 
