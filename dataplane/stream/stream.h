@@ -12,6 +12,7 @@
 // Use: on_segment for every TCP segment that the flow's tracker passed, in order of arrival; inspect
 // result.delivery; then, while a `ready` flag is set, drain() that direction and inspect that too; on drop,
 // drop. A span that was delivered is valid until the next call on the same stream or the same pool.
+// Where the tracker has judged windows already, leave Segment::window unknown.
 // A segment that is dropped here changed nothing. A segment that the caller drops after inspection has been
 // taken: its bytes count as judged, so a drop for stream content must condemn the flow.
 // Thread: the worker that owns pool and stream. Nothing here allocates (but from the pool), throws or logs.
@@ -167,6 +168,12 @@ struct Result {
 
 Result on_segment(StreamPool& pool, TcpStream& stream, bool from_initiator, const Segment& segment,
                   const Options& options);
+
+// Asks for the line that the next in-order bytes go to: for the packet after next in a burst.
+inline void prefetch(const StreamPool& pool, const TcpStream& stream, bool from_initiator) {
+  const Half& h = stream.half[from_initiator ? 0 : 1];
+  if (h.block != kNoBlock) __builtin_prefetch(pool.data(h.block) + h.end, 1);
+}
 
 // What became readable in a direction because its receiver acknowledged bytes that were never seen
 // (gap == skip). flush: jump the next gap even so (the connection ended). `more`: call again.

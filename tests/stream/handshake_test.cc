@@ -172,6 +172,7 @@ TEST(Handshake, WhatIsDroppedTeachesNothing) {
   o.urgent = UrgentPolicy::drop;
   Wire w(o);
   EXPECT_DROP(w.send(kClient, 7777, "x", {.flags = kAck | kUrg, .urgent = 1}), stream_urgent);
+  EXPECT_DROP(w.send(kClient, 7777, "", {.flags = kRst}), tcp_rst_sequence);
   EXPECT_PASS(w.send(kClient, 0, "hello"));
   EXPECT_EQ(w.got[0], "hello");
 }
