@@ -6,6 +6,7 @@ namespace sekisho::app {
 
 // Each is defined in its parser's file.
 extern const ProtocolEntry kTlsEntry;
+extern const ProtocolEntry kDnsUdpEntry, kDnsTcpEntry;
 extern const ProtocolEntry kDcerpcEntry, kDcerpcUdpEntry;
 extern const ProtocolEntry kFtpEntry, kFtpDataEntry, kImapEntry, kPop3Entry, kSmtpEntry;
 
@@ -16,6 +17,8 @@ constexpr const ProtocolEntry* kProtocols[] = {
     &kTlsEntry,
     &kDcerpcEntry, &kDcerpcUdpEntry,
     &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry, &kSmtpEntry,
+    &kDnsUdpEntry,
+    &kDnsTcpEntry,
     nullptr,
 };
 

@@ -68,7 +68,7 @@ class TlsParser final : public Parser {
   Fed server_hello(Bytes body, FlowFacts& facts, Host& host);
   Fed certificates(Direction d, Bytes body, Host& host);
   bool certificate(Direction d, Bytes der, Host& host);
-  void random(Side& side, const Hello& hello);
+  void random(Side& side, const Hello& hello, const Host& host);
   void begin_encrypted(Direction d, Host& host);
   void finish(Direction d, Host& host);
   void log(Host& host);
