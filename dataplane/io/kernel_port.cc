@@ -28,8 +28,9 @@ std::string with_errno(const std::string& what) {
   return what + ": " + std::strerror(errno);
 }
 
+// Any socket will do to ask about an interface; this family is left to the process (sandbox.h).
 Descriptor ioctl_socket() {
-  return Descriptor(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  return Descriptor(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
 }
 
 ifreq request_for(const std::string& interface) {

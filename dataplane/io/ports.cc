@@ -205,6 +205,9 @@ bool Ports::start(const abi::PortRecord& record, Port& port, std::string& why) {
   rte_eth_dev_info info{};
   if (const int e = rte_eth_dev_info_get(port.id, &info); e != 0) return failed("asking the device", e);
 
+  asks_kernel_ =
+      asks_kernel_ || (info.driver_name != nullptr && std::strncmp(info.driver_name, "mlx", 3) == 0);
+
   // No offload is asked for: what arrives is what was on the wire, and checksums are checked in software.
   rte_eth_conf conf{};
   auto key = kSymmetricKey;

@@ -46,6 +46,8 @@ class Ports {
   std::span<const Port> all() const { return ports_; }
   rte_mempool* pool() const { return pool_; }
   bool hardware_steering() const { return hardware_; }
+  // A driver leaves its NIC with the kernel, and asks it about the link.
+  bool asks_kernel() const { return asks_kernel_; }
 
   bool link_up(std::size_t port) const;
   // Takes the port's link down or up, so that its neighbour sees it. Steward, needs CAP_NET_ADMIN for
@@ -65,7 +67,7 @@ class Ports {
   std::vector<Port> ports_;
   std::vector<std::vector<int>> probed_fds_;
   rte_mempool* pool_ = nullptr;
-  bool hardware_ = false;
+  bool hardware_ = false, asks_kernel_ = false;
 };
 
 // The device string as handed to DPDK, split into a vdev's name and its arguments. Names without a number get

@@ -7,6 +7,7 @@
 #include "dataplane/io/guard_beat.h"
 #include "dataplane/io/log.h"
 #include "dataplane/io/privileges.h"
+#include "dataplane/io/sandbox.h"
 #include "dataplane/io/steward.h"
 
 namespace sekisho::io {
@@ -32,7 +33,12 @@ bool Steward::set_up(const policy::SnapshotView& view, std::string& why) {
     }
   }
   if (!drop_privileges(options_.user, mirrors, why)) return false;
-  return make_workers(view, why);
+  if (!make_workers(view, why)) return false;
+  std::string refusal;
+  if (!enter_sandbox({.kernel_sockets = ports_->asks_kernel()}, refusal)) {
+    log_line(LogLevel::warning, "runs without its filter of system calls: %s", refusal.c_str());
+  }
+  return true;
 }
 
 bool Steward::open_ports(const policy::SnapshotView& view, std::string& why) {

@@ -12,6 +12,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/io/guard_beat.h"
 #include "dataplane/io/log.h"
+#include "dataplane/io/sandbox.h"
 #include "dataplane/policy/decide.h"
 #include "dataplane/policy/snapshot_check.h"
 
@@ -93,8 +94,18 @@ void Steward::tick() {
   }
   if (now >= statistics_ns_ + kStatisticsEvery) {
     statistics_ns_ = now;
+    report_refused_calls();
     for (std::size_t p = 0; p < ports_->all().size(); ++p) ports_->publish(p, region.port[p]);
   }
+}
+
+void Steward::report_refused_calls() {
+  const RefusedCalls refused = refused_calls();
+  if (refused.count == refused_calls_) return;
+  log_line(LogLevel::warning, "%llu system calls refused, the last one %s",
+           static_cast<unsigned long long>(refused.count - refused_calls_),
+           system_call_name(refused.last).c_str());
+  refused_calls_ = refused.count;
 }
 
 void Steward::watch_links() {
@@ -336,6 +347,7 @@ void Steward::shut_down() {
   }
   workers_.clear();
   tick();
+  report_refused_calls();
   ports_.reset();
   log_line(LogLevel::info, "stopped");
 }

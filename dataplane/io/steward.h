@@ -66,6 +66,7 @@ class Steward final : public SessionHandler {
   bool wait_for(const Mailbox& mailbox) const;
   void tick();
   void watch_links();
+  void report_refused_calls();
   void update_schedules(Loaded& loaded) const;
   void shut_down();
 
@@ -92,7 +93,7 @@ class Steward final : public SessionHandler {
   std::vector<std::unique_ptr<abi::FlowsPage>> pages_;  // by worker
   std::vector<std::unique_ptr<Worker>> workers_;
   SessionServer server_;
-  std::uint64_t statistics_ns_ = 0, schedules_ns_ = 0;
+  std::uint64_t statistics_ns_ = 0, schedules_ns_ = 0, refused_calls_ = 0;
 };
 
 // Why a snapshot cannot replace the running one without a restart; null: it can.

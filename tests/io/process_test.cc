@@ -358,13 +358,17 @@ TEST_F(ProcessTest, StopsOnRequestAndKeepsNoPrivileges) {
         ++seen;
         EXPECT_EQ(std::strtoull(line + 7, nullptr, 16), 0u) << thread.path();
       }
+      if (std::strncmp(line, "Seccomp:", 8) == 0) {
+        ++seen;
+        EXPECT_EQ(std::strtol(line + 8, nullptr, 10), 2) << thread.path();  // a filter
+      }
       if (geteuid() == 0 && std::strncmp(line, "Uid:", 4) == 0) {
         ++seen;
         EXPECT_NE(std::strtoull(line + 4, nullptr, 10), 0u) << thread.path();
       }
     }
     std::fclose(f);
-    EXPECT_GE(seen, 2);
+    EXPECT_GE(seen, 3);
   }
   EXPECT_TRUE(session_.stop());
   EXPECT_EQ(process_.end(), 0);
