@@ -12,7 +12,60 @@ namespace sekisho::abi {
   X(app_mismatch_protocol_both_directions, "applayer_mismatch_protocol_both_directions")   \
   X(app_detect_protocol_only_one_direction, "applayer_detect_protocol_only_one_direction") \
   X(app_unexpected_protocol, "applayer_unexpected_protocol")
-#define SEKISHO_HTTP_EVENTS(X) X(http_unknown_error, "http.unknown_error")
+#define SEKISHO_HTTP_EVENTS(X)                                                                             \
+  X(http_unknown_error, "http.unknown_error")                                                              \
+  X(http_gzip_decompression_failed, "http.gzip_decompression_failed")                                      \
+  X(http_request_field_missing_colon, "http.request_field_missing_colon")                                  \
+  X(http_response_field_missing_colon, "http.response_field_missing_colon")                                \
+  X(http_invalid_request_chunk_len, "http.invalid_request_chunk_len")                                      \
+  X(http_invalid_response_chunk_len, "http.invalid_response_chunk_len")                                    \
+  X(http_invalid_transfer_encoding_value_in_request, "http.invalid_transfer_encoding_value_in_request")    \
+  X(http_invalid_transfer_encoding_value_in_response, "http.invalid_transfer_encoding_value_in_response")  \
+  X(http_invalid_content_length_field_in_request, "http.invalid_content_length_field_in_request")          \
+  X(http_invalid_content_length_field_in_response, "http.invalid_content_length_field_in_response")        \
+  X(http_duplicate_content_length_field_in_request, "http.duplicate_content_length_field_in_request")      \
+  X(http_duplicate_content_length_field_in_response, "http.duplicate_content_length_field_in_response")    \
+  X(http_100_continue_already_seen, "http.100_continue_already_seen")                                      \
+  X(http_unable_to_match_response_to_request, "http.unable_to_match_response_to_request")                  \
+  X(http_invalid_server_port_in_request, "http.invalid_server_port_in_request")                            \
+  X(http_invalid_authority_port, "http.invalid_authority_port")                                            \
+  X(http_request_header_invalid, "http.request_header_invalid")                                            \
+  X(http_response_header_invalid, "http.response_header_invalid")                                          \
+  X(http_missing_host_header, "http.missing_host_header")                                                  \
+  X(http_host_header_ambiguous, "http.host_header_ambiguous")                                              \
+  X(http_invalid_request_field_folding, "http.invalid_request_field_folding")                              \
+  X(http_invalid_response_field_folding, "http.invalid_response_field_folding")                            \
+  X(http_request_field_too_long, "http.request_field_too_long")                                            \
+  X(http_response_field_too_long, "http.response_field_too_long")                                          \
+  X(http_uri_host_invalid, "http.uri_host_invalid")                                                        \
+  X(http_header_host_invalid, "http.header_host_invalid")                                                  \
+  X(http_method_delim_non_compliant, "http.method_delim_non_compliant")                                    \
+  X(http_uri_delim_non_compliant, "http.uri_delim_non_compliant")                                          \
+  X(http_request_line_leading_whitespace, "http.request_line_leading_whitespace")                          \
+  X(http_request_line_incomplete, "http.request_line_incomplete")                                          \
+  X(http_request_line_missing_protocol, "http.request_line_missing_protocol")                              \
+  X(http_double_encoded_uri, "http.double_encoded_uri")                                                    \
+  X(http_too_many_encoding_layers, "http.too_many_encoding_layers")                                        \
+  X(http_abnormal_ce_header, "http.abnormal_ce_header")                                                    \
+  X(http_request_header_repetition, "http.request_header_repetition")                                      \
+  X(http_response_header_repetition, "http.response_header_repetition")                                    \
+  X(http_request_too_many_headers, "http.request_too_many_headers")                                        \
+  X(http_response_too_many_headers, "http.response_too_many_headers")                                      \
+  X(http_request_auth_unrecognized, "http.request_auth_unrecognized")                                      \
+  X(http_response_multipart_byteranges, "http.response_multipart_byteranges")                              \
+  X(http_response_abnormal_transfer_encoding, "http.response_abnormal_transfer_encoding")                  \
+  X(http_response_chunked_old_proto, "http.response_chunked_old_proto")                                    \
+  X(http_response_invalid_protocol, "http.response_invalid_protocol")                                      \
+  X(http_response_invalid_status, "http.response_invalid_status")                                          \
+  X(http_request_body_unexpected, "http.request_body_unexpected")                                          \
+  X(http_request_chunk_extension, "http.request_chunk_extension")                                          \
+  X(http_multipart_generic_error, "http.multipart_generic_error")                                          \
+  X(http_multipart_no_filedata, "http.multipart_no_filedata")                                              \
+  X(http_multipart_invalid_header, "http.multipart_invalid_header")                                        \
+  X(http_lzma_memlimit_reached, "http.lzma_memlimit_reached")                                              \
+  X(http_compression_bomb, "http.compression_bomb")                                                        \
+  X(http_range_invalid, "http.range_invalid")                                                              \
+  X(http_file_name_too_long, "http.file_name_too_long")
 #define SEKISHO_TLS_EVENTS(X)                                                                   \
   X(tls_invalid_record_type, "tls.invalid_record_type")                                         \
   X(tls_invalid_sslv2_header, "tls.invalid_sslv2_header")                                       \
@@ -88,7 +141,16 @@ namespace sekisho::abi {
   X(ftp_foreign_data_address, "ftp.foreign_data_address")           \
   X(ftp_too_many_requests, "ftp.too_many_requests")                 \
   X(ftp_too_many_reply_lines, "ftp.too_many_reply_lines")
-#define SEKISHO_SMB_EVENTS(X) X(smb_malformed_data, "smb.malformed_data")
+#define SEKISHO_SMB_EVENTS(X)                                       \
+  X(smb_malformed_data, "smb.malformed_data")                       \
+  X(smb_record_overflow, "smb.record_overflow")                     \
+  X(smb_malformed_ntlmssp_request, "smb.malformed_ntlmssp_request") \
+  X(smb_request_to_client, "smb.request_to_client")                 \
+  X(smb_response_to_server, "smb.response_to_server")               \
+  X(smb_too_many_compounds, "smb.too_many_compounds")               \
+  X(smb_too_many_files, "smb.too_many_files")                       \
+  X(smb_too_many_requests, "smb.too_many_requests")                 \
+  X(smb_compressed, "smb.compressed")
 #define SEKISHO_DCERPC_EVENTS(X)                                   \
   X(dcerpc_malformed_data, "dcerpc.malformed_data")               \
   X(dcerpc_stub_too_long, "dcerpc.stub_too_long")                 \

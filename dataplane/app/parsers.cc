@@ -5,7 +5,9 @@
 namespace sekisho::app {
 
 // Each is defined in its parser's file.
+extern const ProtocolEntry kHttpEntry;
 extern const ProtocolEntry kTlsEntry;
+extern const ProtocolEntry kSshEntry;
 extern const ProtocolEntry kDnsUdpEntry, kDnsTcpEntry;
 extern const ProtocolEntry kDcerpcEntry, kDcerpcUdpEntry;
 extern const ProtocolEntry kFtpEntry, kFtpDataEntry, kImapEntry, kPop3Entry, kSmtpEntry;
@@ -14,6 +16,8 @@ namespace {
 
 // Asked in this order: those that need few bytes to be sure stand first.
 constexpr const ProtocolEntry* kProtocols[] = {
+    &kHttpEntry,
+    &kSshEntry,
     &kTlsEntry,
     &kDcerpcEntry, &kDcerpcUdpEntry,
     &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry, &kSmtpEntry,

@@ -15,7 +15,7 @@ namespace sekisho::app {
 
 class AppPool {
  public:
-  static constexpr std::size_t kMaxBlock = 512 * 1024;
+  static constexpr std::size_t kMaxBlock = 8 * 1024 * 1024;  // a brotli window of 4 MiB fits
 
   // Reserves address space for `cap` bytes (1 MiB..64 GiB); pages are touched as they are first used.
   // Throws std::system_error when the address space is not there.
@@ -48,7 +48,7 @@ class AppPool {
   std::uint64_t refused() const { return refused_; }
 
  private:
-  static constexpr unsigned kClasses = 64;
+  static constexpr unsigned kClasses = 72;
   static unsigned class_of(std::size_t bytes) noexcept;
   static std::size_t class_bytes(unsigned c) noexcept;
   struct Free {
