@@ -217,6 +217,19 @@ TEST(Limits, DepthIsReportedOnceAndExactly) {
   EXPECT_TRUE(end.delivery.end);
 }
 
+TEST(Limits, NothingIsKeptBeyondTheDepth) {
+  Options o;
+  o.depth = 10;
+  Wire w(o);
+  w.handshake();
+  EXPECT_PASS(w.send(kClient, 5, "56789" + std::string(1000, 'z')));
+  EXPECT_EQ(w.stream.half[0].queued, 5u);
+  EXPECT_PASS(w.send(kClient, 2000, "beyond"));
+  EXPECT_EQ(w.stream.half[0].pieces, 1u);
+  EXPECT_TRUE(w.send(kClient, 0, "01234").depth_reached);
+  EXPECT_EQ(w.got[0], "0123456789");
+}
+
 TEST(Limits, GivingUpFollowsTheNumbersOnly) {
   Wire w;
   w.handshake();

@@ -1,4 +1,6 @@
 // Lossy captures, gaps that are jumped, urgent data.
+#include <random>
+
 #include "tests/stream/wire.h"
 
 namespace sekisho::stream::test {
@@ -100,6 +102,46 @@ TEST(Passive, DataAfterFinIsAGapOnlyUpToTheFin) {
   w.ack(kServer, 7);
   EXPECT_EQ(w.got[0], "...def");
   EXPECT_EQ(w.ended[0], 1);
+}
+
+TEST(Passive, AFinThatTheCaptureSawAfterItsAcknowledgementLeavesNoGap) {
+  Wire w(Options::passive());
+  w.drains = false;
+  w.handshake();
+  w.send(kClient, 0, "abc");
+  EXPECT_TRUE(w.ack(kServer, 4).ready[0]);
+  const Result r = w.send(kClient, 3, "", {.flags = kAck | kFin});
+  EXPECT_TRUE(r.delivery.end);
+  EXPECT_FALSE(r.ready[0]);
+  EXPECT_TRUE(drain(w.pool, w.stream, true, w.options).delivery.empty());
+}
+
+// A capture that lost one packet in five: everything it has is read, once, at its place.
+TEST(Passive, LossyCapturesGiveAllThatTheyHold) {
+  for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+    std::mt19937 random(seed);
+    Wire w(Options::passive());
+    w.handshake();
+    std::string expected, truth;
+    std::int64_t at = 0;
+    for (int i = 0; i < 200; ++i) {
+      std::string piece(1 + random() % 900, ' ');
+      for (char& c : piece) c = static_cast<char>('a' + random() % 26);
+      truth += piece;
+      if (random() % 5 != 0) {
+        EXPECT_PASS(w.send(kClient, at, piece));
+        expected += piece;
+      } else {
+        expected += std::string(piece.size(), '.');
+      }
+      at += static_cast<std::int64_t>(piece.size());
+      if (random() % 4 == 0) {
+        EXPECT_PASS(w.ack(kServer, at));
+      }
+    }
+    w.ack(kServer, at);
+    ASSERT_TRUE(w.got[0] == expected) << "seed " << seed;
+  }
 }
 
 TEST(Urgent, InLineIsPlainData) {

@@ -182,6 +182,15 @@ TEST(Segment, AZeroWindowIsProbedByOneByte) {
   EXPECT_EQ(z.got[0], "1234567");
 }
 
+TEST(Segment, AWindowThatShrinksTakesNothingBack) {
+  Wire w;
+  w.syn();
+  w.send(kServer, -1, "", {.flags = kSyn | kAck, .ack = 0, .window = 100});
+  w.send(kServer, 0, "", {.flags = kAck, .ack = 0, .window = 10});
+  EXPECT_PASS(w.send(kClient, 0, std::string(100, 'x')));  // it may have been on its way
+  EXPECT_DROP(w.send(kClient, 100, "xx"), tcp_window);
+}
+
 TEST(Segment, AcknowledgingWhatWasNeverSentIsRefused) {
   Wire w;
   w.handshake();
