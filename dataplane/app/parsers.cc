@@ -7,6 +7,7 @@ namespace sekisho::app {
 // Each is defined in its parser's file.
 extern const ProtocolEntry kHttpEntry;
 extern const ProtocolEntry kTlsEntry;
+extern const ProtocolEntry kRdpEntry;
 extern const ProtocolEntry kSshEntry;
 extern const ProtocolEntry kDnsUdpEntry, kDnsTcpEntry;
 extern const ProtocolEntry kDcerpcEntry, kDcerpcUdpEntry;
@@ -19,6 +20,7 @@ constexpr const ProtocolEntry* kProtocols[] = {
     &kHttpEntry,
     &kSshEntry,
     &kTlsEntry,
+    &kRdpEntry,
     &kDcerpcEntry, &kDcerpcUdpEntry,
     &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry, &kSmtpEntry,
     &kDnsUdpEntry,
