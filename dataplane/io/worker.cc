@@ -24,6 +24,10 @@ namespace sekisho::io {
 namespace {
 // How long an adaptive worker goes on polling after its last packet.
 constexpr std::uint64_t kSpin = 30'000;  // ns
+// Packets taken at once. Half of what a Burst holds: a cut waits for half as many, the buffers, slots and
+// flows of so many stay in the first cache together, and throughput is the same or better.
+constexpr std::uint32_t kTake = 32;
+static_assert(kTake <= kBurst);
 }  // namespace
 
 Worker::Worker(const WorkerOptions& options, const Fabric& fabric, const Steering& steering,
@@ -149,8 +153,8 @@ bool Worker::in_one_piece(rte_mbuf* packet) noexcept {
 }
 
 bool Worker::receive(const RxQueue& queue) noexcept {
-  rte_mbuf* packets[kBurst];
-  const std::uint32_t received = rte_eth_rx_burst(queue.id, queue.queue, packets, kBurst);
+  rte_mbuf* packets[kTake];
+  const std::uint32_t received = rte_eth_rx_burst(queue.id, queue.queue, packets, kTake);
   if (received == 0) return false;
   std::uint32_t count = 0;
   for (std::uint32_t i = 0; i < received; ++i) {
@@ -170,9 +174,9 @@ bool Worker::receive(const RxQueue& queue) noexcept {
 }
 
 bool Worker::receive_steered() noexcept {
-  rte_mbuf* packets[kBurst];
+  rte_mbuf* packets[kTake];
   const std::uint32_t count =
-      rte_ring_sc_dequeue_burst(place_.steered, reinterpret_cast<void**>(packets), kBurst, nullptr);
+      rte_ring_sc_dequeue_burst(place_.steered, reinterpret_cast<void**>(packets), kTake, nullptr);
   for (std::uint32_t i = 0; i < count; ++i) fill(i, packets[i]);
   process(count);
   return count != 0;

@@ -1,6 +1,6 @@
 // One worker: a thread that runs packets to completion on its core.
 //
-//   receive ≤ 64 → (hand to the owner) → Gateway::process → send → between bursts: housekeeping, mailbox,
+//   receive ≤ 32 → (hand to the owner) → Gateway::process → send → between bursts: housekeeping, mailbox,
 //   acknowledgement that what was sent under older words has left
 //
 // Constructed, started and stopped by the steward; everything else happens on the worker's own thread, except

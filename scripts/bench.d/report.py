@@ -47,7 +47,8 @@ same core, alternated; the ratio is taken pair by pair. Open vSwitch likewise: i
 pipeline that tracks connections (new ones are committed from either side, replies belong, 98 rules for others beside),
 its caches warm, its defaults otherwise; all 10,000 connections must be in its table. `obey_us` comes from receipts: the time at which the word was
 stored and the time at which the worker had obeyed, both CLOCK_MONOTONIC; there `sekishod` is kept off the worker's
-core. `cut_ms` is from before the process starts to the kernel's time stamp of the last datagram in the far
+core, and its cutting thread is SCHED_FIFO. What else ran on that core is seen by how long the worker waited for it; the row
+counts all cuts, its note those without. `cut_ms` is from before the process starts to the kernel's time stamp of the last datagram in the far
 namespace. `swap_lost` numbers its datagrams.
 """
 

@@ -307,23 +307,42 @@ def _ticks():
     return values[7], sum(values)
 
 
+def waited_ns(pid, name):
+    """A reader of how long a thread has waited for its core, in ns: it stands still while nobody else runs there."""
+    for thread in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/comm" % (pid, thread), encoding="ascii") as comm:
+            if comm.read().strip() != name:
+                continue
+        path = "/proc/%d/task/%s/schedstat" % (pid, thread)
+
+        def read():
+            with open(path, encoding="ascii") as stat:
+                return int(stat.read().split()[1])
+        return read
+    raise RuntimeError("no thread is called %s" % name)
+
+
 def obey_us(quick):
-    samples, unconfirmed = [], 0
+    samples, alone, unconfirmed = [], [], 0
     paths = make_pcaps(64)
     os.sched_setaffinity(0, {0})  # sekishod and this client too: the worker, which sets its own, has core 1 alone
     with lab_class()(paths) as gateway:
         gateway.start()
         time.sleep(0.5)
+        waited = waited_ns(gateway.dataplane.pid, "worker 0")
         steal, total = _ticks()
         end = time.monotonic() + (15 if quick else 240)
         rounds = 0
         while rounds < 10000 and time.monotonic() < end:
+            before = waited()
             receipt = _ask("cut")
+            undisturbed = waited() == before
             if receipt["outcome"] != "CONFIRMED":
                 unconfirmed += 1
             for worker in receipt["workers"]:
                 if worker["obeyed"] and not worker["asleep"]:
                     samples.append((worker["obeyed_ns"] - receipt["stored_ns"]) / 1e3)
+                    alone += samples[-1:] if undisturbed else []
             _ask("reopen")
             rounds += 1
         steal2, total2 = _ticks()
@@ -331,6 +350,10 @@ def obey_us(quick):
     stolen = 100.0 * (steal2 - steal) / max(1, total2 - total)
     out = summary(samples, "us", p99=percentile(samples, 99), steal_pct=round(stolen, 3), unconfirmed=unconfirmed)
     out["note"] = "p99 %.4g, %d cuts, %d unconfirmed, steal %.2f %%" % (out["p99"], rounds, unconfirmed, stolen)
+    if alone:
+        out["alone"] = summary(alone, "us", p99=percentile(alone, 99))
+        out["note"] += "; of the %d cuts in which nothing else ran on the worker's core: median %.3g, p99 %.4g, at most %.4g" % (
+            len(alone), out["alone"]["median"], out["alone"]["p99"], out["alone"]["max"])
     return out
 
 
