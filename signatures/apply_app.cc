@@ -63,6 +63,22 @@ void dce_operation(Builder& b, std::string_view name, std::string_view value) {
   b.need_protocol(AppProtocol::dcerpc, name);
   DceOperation d;
   for (const auto part : split(value, ',')) {
+    if (!part.empty() && (part[0] == '<' || part[0] == '>' || part[0] == '=' || part[0] == '!')) {
+      const Range r = need_range(part, 65535, name);
+      const auto n = static_cast<std::uint32_t>(r.low);
+      if (r.op == Range::Op::greater || r.op == Range::Op::greater_equal)
+        d.numbers.emplace_back(r.op == Range::Op::greater ? n + 1 : n, 65535);
+      else if (r.op == Range::Op::less || r.op == Range::Op::less_equal)
+        d.numbers.emplace_back(0, r.op == Range::Op::less ? n - 1 : n);
+      else if (r.op == Range::Op::equal)
+        d.numbers.emplace_back(n, n);
+      else if (r.op == Range::Op::not_equal) {
+        if (n > 0) d.numbers.emplace_back(0, n - 1);
+        if (n < 65535) d.numbers.emplace_back(n + 1, 65535);
+      } else
+        refuse("{}: '{}' is no number or range", name, shown(part));
+      continue;
+    }
     const auto dash = part.find('-');
     const auto low = static_cast<std::uint32_t>(need_unsigned(part.substr(0, dash), 65535, name));
     const auto high = dash == part.npos
@@ -341,7 +357,16 @@ void dataset(Builder& b, std::string_view value) {
       refuse("dataset: unknown option '{}'", shown(parts[i]));
     }
   }
-  if (!type && (d.op == DataSet::Op::set || !d.load.empty())) refuse("dataset: the type is missing");
+  const auto known = b.dataset_types->find(d.name);
+  if (!type) {
+    if (known == b.dataset_types->end()) refuse("dataset: the type is missing");
+    d.type = known->second;
+  } else if (known == b.dataset_types->end()) {
+    if (b.dataset_types->size() == 65536) refuse("more than 65536 data sets");
+    b.dataset_types->emplace(d.name, d.type);
+  } else if (known->second != d.type) {
+    refuse("dataset: '{}' has another type elsewhere", shown(d.name));
+  }
   if (d.load.size() > 4096 || d.save.size() > 4096) refuse("dataset: a file name of more than 4096 bytes");
   b.add(std::move(d));
 }

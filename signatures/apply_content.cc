@@ -104,7 +104,13 @@ bool has_upper_case(std::string_view pattern) {
 
 void pcre(Builder& b, std::string_view value) {
   Pcre p;
-  const std::string_view inside = need_quoted(value, &p.negated, "pcre", true);
+  // The quotes may be missing: pcre:/x/U
+  std::string_view inside = trim(value);
+  if (inside.starts_with("!")) {
+    p.negated = true;
+    inside = trim(inside.substr(1));
+  }
+  if (inside.starts_with("\"")) inside = need_quoted(inside, nullptr, "pcre", true);
   if (inside.size() > kMaxPcre) refuse("pcre of {} bytes: at most {} are accepted", inside.size(), kMaxPcre);
   char delimiter = '/';
   std::size_t start = 0;

@@ -33,13 +33,15 @@ void Builder::select_payload() {
 }
 
 void Builder::finish_buffer() {
-  if (!pending_.empty() && group_ == kNone) refuse("transforms with no match behind them");
+  if (!pending_.empty() && group_ == kNone) refuse("a transform with no match behind it");
   if (group_ == kNone && fresh_) refuse("{} has no match behind it", buffer_keyword(current_));
 }
 
 void Builder::add_transform(Transform transform) {
   if (current_ == Buffer::payload) refuse("a transform needs a sticky buffer before it");
-  if (group_ != kNone) refuse("a transform must directly follow its sticky buffer");
+  // Behind a match it begins another group: the same buffer with one transform more.
+  group_ = kNone;
+  fresh_ = true;
   if (pending_.size() == kMaxTransforms) refuse("more than {} transforms", kMaxTransforms);
   pending_.push_back(std::move(transform));
 }

@@ -5,6 +5,7 @@
 // group.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@ class Builder {
   Signature sig;
   const Classifications& classifications;
   std::string folder;  // of the rules file, for dataset files
+  // Types of the data sets that were named before, by name. Not null while options are applied.
+  std::map<std::string, DataSet::Type, std::less<>>* dataset_types = nullptr;
   std::vector<std::string> warnings;
 
   // Keywords that were there, for the checks at the end.

@@ -22,6 +22,8 @@ struct Classification {
 using Classifications = std::map<std::string, Classification, std::less<>>;  // by short name
 using References = std::map<std::string, std::string, std::less<>>;  // system, lower case → URL prefix
 
+// The classes of the public rule sets, for sites that bring no file of their own.
+const Classifications& default_classifications();
 // config classification: trojan-activity,A Network Trojan was detected,1
 Classifications read_classifications(std::string_view text, std::vector<std::string>& faults);
 // config reference: cve http://cve.mitre.org/cgi-bin/cvename.cgi?name=

@@ -75,6 +75,7 @@ bool Parser::parse(std::string_view text, std::string_view folder, Signature& ou
     const Line line = split_signature(text);
     Builder b(options_.classifications);
     b.folder = folder;
+    b.dataset_types = &dataset_types_;
     // `requires` decides first: a signature for another engine may hold anything else.
     for (const Option& o : line.options)
       if (equal_nocase(o.name, "requires")) {

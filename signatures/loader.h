@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,7 +26,7 @@ inline constexpr std::size_t kMaxLoaded = 1u << 17;
 
 struct LoadOptions {
   Variables variables = default_variables();
-  Classifications classifications;  // empty: nothing is said about unknown classtypes; all get priority 3
+  Classifications classifications = default_classifications();
 };
 
 struct Rejection {
@@ -63,6 +64,7 @@ class Parser {
  private:
   const LoadOptions& options_;
   Expressions expressions_;
+  std::map<std::string, DataSet::Type, std::less<>> dataset_types_;
 };
 
 class Loader {

@@ -1,5 +1,6 @@
 // sekisho: the command line.
 #include "control/cli/commands.h"
+#include "control/cli/signature_commands.h"
 
 int main(int argc, char** argv) {
   using namespace sekisho::cli;
@@ -26,6 +27,7 @@ int main(int argc, char** argv) {
   add_config_commands(program);
   add_replay_command(program);
   add_site_commands(program);
+  add_signature_commands(program);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
