@@ -11,7 +11,7 @@ extern const ProtocolEntry kRdpEntry;
 extern const ProtocolEntry kSshEntry;
 extern const ProtocolEntry kDnsUdpEntry, kDnsTcpEntry;
 extern const ProtocolEntry kDcerpcEntry, kDcerpcUdpEntry;
-extern const ProtocolEntry kFtpEntry, kFtpDataEntry, kImapEntry, kPop3Entry, kSmtpEntry;
+extern const ProtocolEntry kFtpEntry, kFtpDataEntry, kImapEntry, kPop3Entry, kSmtpEntry, kSmbEntry;
 
 namespace {
 
@@ -21,7 +21,7 @@ constexpr const ProtocolEntry* kProtocols[] = {
     &kSshEntry,
     &kTlsEntry,
     &kRdpEntry,
-    &kDcerpcEntry, &kDcerpcUdpEntry,
+    &kSmbEntry, &kDcerpcEntry, &kDcerpcUdpEntry,
     &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry, &kSmtpEntry,
     &kDnsUdpEntry,
     &kDnsTcpEntry,

@@ -20,6 +20,7 @@ namespace {
 constexpr std::size_t kMaxLine = 4096;
 constexpr std::size_t kMaxHelo = 255;
 constexpr unsigned kMaxPending = 32;
+constexpr std::uint32_t kScan = 16 * 1024;
 constexpr unsigned kMaxFiles = 8;  // of one mail whose bytes stay side by side
 
 enum class Command : std::uint8_t { other, mail, data, bdat, starttls, body };
@@ -37,6 +38,7 @@ class SmtpParser final : public Parser, private MimeSink {
       else
         from_server(bytes);
     }
+    scan(false);
     if (flags.end && d == Direction::to_server) close_mail();
     host_ = nullptr;
     return Fed::ok;
@@ -289,6 +291,7 @@ class SmtpParser final : public Parser, private MimeSink {
     message_bytes_ = 0;
     Transaction& tx = *tx_;
     tx_ = nullptr;
+    unscanned_ = 0;
     host_->finish(tx, kDown);
     host_->finish(tx, kUp);
   }
@@ -301,6 +304,7 @@ class SmtpParser final : public Parser, private MimeSink {
     // Further files share the room of the last one.
     if (attachments_ > kMaxFiles) {
       host_->evaluate(*tx_, kUp, true);
+      unscanned_ = 0;
       tx_->of(kUp).restart(Buffer::file_data);
     }
     hash_.begin(*host_);
@@ -308,7 +312,18 @@ class SmtpParser final : public Parser, private MimeSink {
   void file_bytes(Bytes bytes) override {
     if (!file_open_ || tx_ == nullptr) return;
     hash_.add(bytes);
-    append_body(*host_, *tx_, kUp, Buffer::file_data, bytes);
+    // Lines are short: what a packet brings is scanned at once.
+    while (!bytes.empty()) {
+      const Bytes piece = bytes.first(std::min<std::size_t>(bytes.size(), kScan - unscanned_));
+      tx_->of(kUp).append(Buffer::file_data, piece);
+      bytes = bytes.subspan(piece.size());
+      unscanned_ += static_cast<std::uint32_t>(piece.size());
+      if (unscanned_ == kScan) scan(true);
+    }
+  }
+  void scan(bool now) {
+    if (unscanned_ != 0 && tx_ != nullptr) host_->evaluate(*tx_, kUp, now);
+    unscanned_ = 0;
   }
   void file_ends() override {
     if (!file_open_) return;
@@ -330,6 +345,7 @@ class SmtpParser final : public Parser, private MimeSink {
   FileHash hash_;
   std::uint64_t next_id_ = 0, bdat_left_ = 0, message_bytes_ = 0;
   std::uint32_t recipients_ = 0, attachments_ = 0;
+  std::uint32_t unscanned_ = 0;  // bytes of the file's body
   Command pending_[kMaxPending] = {};
   std::uint8_t count_ = 0;
   bool greeted_ = false, mailed_ = false, encrypted_ = false, file_open_ = false;
