@@ -86,6 +86,13 @@ def verdict(name, met, results):
         return "no verdict: the other figure is missing"
 
 
+def row_of(name, what, reach, met, results):
+    row = results.get(name, {})
+    cells = ["", "", ""] if "median" not in row else ["%s %s" % (number(row[k]), row["unit"])
+                                                       for k in ("median", "min", "max")]
+    return "| `%s` | %s | %s | %s | %s |" % (name, what, reach, " | ".join(cells), verdict(name, met, results))
+
+
 def page(about, results):
     lines = ["# Benchmarks", "", "Written by `%s` (took %s). Ratios, taken in one run, are what counts: such machines are "
              "noisy." % (about["command"], about["took"]), "",
@@ -96,11 +103,7 @@ def page(about, results):
              "- load average at the start: %s" % about["load"], "",
              "| name | what | reach | median | min | max | verdict |", "|---|---|---|---:|---:|---:|---|"]
     for name, what, reach, met in ROWS:
-        row = results.get(name, {})
-        cells = ["", "", ""] if "median" not in row else ["%s %s" % (number(row[k]), row["unit"])
-                                                           for k in ("median", "min", "max")]
-        lines.append("| `%s` | %s | %s | %s | %s |" % (name, what, reach, " | ".join(cells),
-                                                       verdict(name, met, results)))
+        lines.append(row_of(name, what, reach, met, results))
     notes = ["- `%s`: %s" % (n, results[n]["note"]) for n, *_ in ROWS if results.get(n, {}).get("note")]
     if notes:
         lines += ["", *notes]
@@ -110,3 +113,28 @@ def page(about, results):
             "%s %.0f %%" % (n[6:-4].replace("_", " + "), v) for n, v in shares) + " (flow look-up, policy and egress by "
             "subtraction)."]
     return "\n".join(lines) + "\n\n" + LIMITS
+
+
+def update(old, about, results):
+    """An earlier page with the rows of `results` in place of its own, and a line that says so."""
+    rows = {r[0]: r for r in ROWS if r[0] in results}
+    missing = [name for name in rows if "| `%s` |" % name not in old]
+    if missing or LIMITS.split("\n", 1)[0] not in old:
+        raise RuntimeError("the page has no row %s; run without --only" % ", ".join(missing or ["at all"]))
+    lines, noted = [], set()
+    for line in old[:old.index(LIMITS.split("\n", 1)[0])].rstrip("\n").split("\n"):
+        name = line.split("`")[1] if line.startswith(("| `", "- `")) else None
+        if name in rows and line.startswith("| `"):
+            line = row_of(*rows[name], results)
+        elif name in rows:
+            noted.add(name)
+            line = "- `%s`: %s" % (name, results[name]["note"]) if results[name].get("note") else None
+        if line is not None:
+            lines.append(line)
+        if line is not None and line.startswith("- load average"):
+            lines.append("- run again later (%s, revision %s, programs built %s, load average %s): %s" % (
+                about["when"], about["revision"], about["built"], about["load"],
+                ", ".join("`%s`" % name for name in rows)))
+    new = ["- `%s`: %s" % (n, results[n]["note"]) for n in rows if n not in noted and results[n].get("note")]
+    at = max((i for i, line in enumerate(lines) if line.startswith(("- `", "| `"))), default=len(lines) - 1) + 1
+    return "\n".join(lines[:at] + new + lines[at:]) + "\n\n" + LIMITS
