@@ -192,9 +192,12 @@ class Chooser {
           room = std::min(room, std::max(0.0, std::log2(static_cast<double>(p.high_end - p.low_end + 1))));
         // A range does not save the scanner's own work: it counts half.
         bits -= (room + places(g.buffer)) / 2;
+        // Three bytes are better than nothing, and worse for the whole group than they look.
+        if (length < kMinScanned) bits -= 6;
       }
       p.score = std::min(bits, kEnough) + bits / 64;
       consider(std::move(p));
+      if (bits > kEnough) return;
     }
   }
 
@@ -229,7 +232,7 @@ class Chooser {
         if (c->negated) continue;
         const Bounds start = start_of(*c, cursor, size);
         const auto length = static_cast<std::int64_t>(c->bytes.size());
-        windows(index, g, k, c->bytes, c->nocase, start, least(g.buffer));
+        windows(index, g, k, c->bytes, c->nocase, start, kMinScanned - 1);
         cursor = {start.low + length, start.high < kUnbounded ? start.high + length : kUnbounded};
       } else if (std::holds_alternative<Pcre>(m) || std::holds_alternative<ByteJump>(m) ||
                  std::holds_alternative<ByteExtract>(m) || std::holds_alternative<ByteMath>(m) ||
@@ -238,11 +241,6 @@ class Chooser {
         cursor = {0, kUnbounded};
       }
     }
-  }
-
-  // Three bytes in a stream are still better than every packet.
-  static std::size_t least(Buffer b) {
-    return of_packet(b) || abi::info(b).kind == abi::BufferKind::body ? kMinScanned - 1 : kMinScanned;
   }
 
   void pcres(std::uint16_t index) {
@@ -257,7 +255,9 @@ class Chooser {
 
   // A literal that hits in nearly every buffer is no better than the buffer itself.
   Prefilter finished(Prefilter p) const {
-    if (p.score > 0.25) return p;
+    // In small buffers a look costs less than judging; in streams and bodies each hit costs.
+    if (p.score > (abi::info(s_.groups[p.group].buffer).kind == abi::BufferKind::whole ? -1.5 : 0.25))
+      return p;
     p.kind = Prefilter::Kind::always;
     p.bytes.clear();
     p.low_end = 0;

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <string_view>
+#include <vector>
 
 #include "signatures/prefilter.h"
 
@@ -99,22 +101,60 @@ double byte_bits(unsigned char c, Alphabet a, bool nocase) {
   return a == Alphabet::text ? 9 : 12;
 }
 
-template <std::size_t N>
-void cover(const Word (&words)[N], std::string_view low, std::size_t i, const std::array<double, 65>& best,
-           std::array<double, 65>& next) {
-  for (const Word& w : words) {
-    const std::string_view text = w.text;
-    // The whole word from here, or what of it fits (a window may cut a word anywhere).
-    const std::size_t n = std::min(text.size(), low.size() - i);
-    if (n >= 3 && low.substr(i, n) == text.substr(0, n))
-      next[i + n] = std::min(next[i + n], best[i] + w.bits);
-    if (i == 0)
-      for (std::size_t cut = 1; cut + 3 <= text.size(); ++cut) {
-        const std::string_view tail = text.substr(cut, low.size());
-        if (low.starts_with(tail)) next[tail.size()] = std::min(next[tail.size()], w.bits + 0.5);
-      }
+// Words by their first byte. Tails of words only count at the start of a window, which may cut a word
+// anywhere.
+class Words {
+ public:
+  template <std::size_t N>
+  explicit Words(const Word (&words)[N]) {
+    for (const Word& w : words) {
+      const std::string_view text = w.text;
+      put(words_, text, w.bits);
+      for (std::size_t cut = 1; cut + 3 <= text.size(); ++cut) put(tails_, text.substr(cut), w.bits + 0.5);
+    }
   }
-}
+  void cover(std::string_view low, std::size_t i, std::array<double, 65>& best) const {
+    look(words_, low, i, best);
+    if (i == 0) look(tails_, low, 0, best);
+  }
+  static const Words& of(Alphabet a) {
+    static const Words header(kHeaderWords), text(kTextWords), name(kNameWords), token(kTokenWords),
+        binary(kBinaryWords);
+    switch (a) {
+      case Alphabet::header:
+        return header;
+      case Alphabet::text:
+        return text;
+      case Alphabet::name:
+        return name;
+      case Alphabet::token:
+        return token;
+      case Alphabet::binary:
+        return binary;
+    }
+    return text;
+  }
+
+ private:
+  struct Entry {
+    std::string_view text;
+    double bits;
+  };
+  using Index = std::array<std::vector<Entry>, 256>;
+  static void put(Index& index, std::string_view text, double bits) {
+    index[static_cast<unsigned char>(text.front())].push_back({text, bits});
+  }
+  // The whole word from here, or what of it fits.
+  static void look(const Index& index, std::string_view low, std::size_t i, std::array<double, 65>& best) {
+    for (const Entry& w : index[static_cast<unsigned char>(low[i])]) {
+      const std::size_t n = std::min(w.text.size(), low.size() - i);
+      if (n >= 3 && low.compare(i, n, w.text, 0, n) == 0)
+        best[i + n] = std::min(best[i + n], best[i] + w.bits);
+    }
+  }
+
+  Index words_, tails_;
+};
 
 }  // namespace
 
@@ -208,6 +248,7 @@ double rarity(std::string_view bytes, Alphabet a, bool nocase) {
   std::array<char, 64> text{};
   for (std::size_t i = 0; i < bytes.size(); ++i) text[i] = lower(bytes[i]);
   const std::string_view low(text.data(), bytes.size());
+  const Words& words = Words::of(a);
   std::array<double, 65> best;
   best.fill(std::numeric_limits<double>::infinity());
   best[0] = 0;
@@ -216,23 +257,7 @@ double rarity(std::string_view bytes, Alphabet a, bool nocase) {
     const bool repeats = i > 0 && low[i] == low[i - 1];
     const double bits = repeats ? 1.0 : byte_bits(static_cast<unsigned char>(bytes[i]), a, nocase);
     best[i + 1] = std::min(best[i + 1], best[i] + bits);
-    switch (a) {
-      case Alphabet::header:
-        cover(kHeaderWords, low, i, best, best);
-        break;
-      case Alphabet::text:
-        cover(kTextWords, low, i, best, best);
-        break;
-      case Alphabet::name:
-        cover(kNameWords, low, i, best, best);
-        break;
-      case Alphabet::token:
-        cover(kTokenWords, low, i, best, best);
-        break;
-      case Alphabet::binary:
-        cover(kBinaryWords, low, i, best, best);
-        break;
-    }
+    words.cover(low, i, best);
   }
   return best[low.size()];
 }
