@@ -163,11 +163,18 @@ std::unique_ptr<const SignatureSet> SignatureSet::load(std::span<const std::uint
   set->headers_.reserve(t.view.signatures.size());
   for (const abi::SignatureRecord& s : t.view.signatures) set->headers_.push_back(make_header(set->view_, s));
   set->view_.headers = set->headers_;
+  for (unsigned type = 0; type < std::size(set->always_); ++type) {
+    std::vector<std::uint32_t> of_type;
+    for (const std::uint32_t i : t.packet_always)
+      if (static_cast<unsigned>(t.view.signatures[i].type) == type) of_type.push_back(i);
+    set->always_[type].build(set->view_, of_type);
+    set->memory_.index += set->always_[type].bytes();
+  }
   const auto bytes = [](const auto& v) { return v.capacity() * sizeof(v[0]); };
   set->memory_.block = block.size();
-  set->memory_.index = bytes(set->headers_) + bytes(set->codes_) + bytes(set->databases_) +
-                       bytes(set->units_) + bytes(set->literals_) + bytes(set->classes_) +
-                       bytes(set->slots_) + sizeof(SignatureSet);
+  set->memory_.index += bytes(set->headers_) + bytes(set->codes_) + bytes(set->databases_) +
+                        bytes(set->units_) + bytes(set->literals_) + bytes(set->classes_) +
+                        bytes(set->slots_) + sizeof(SignatureSet);
   return set;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "dataplane/ips/set_view.h"
+#include "dataplane/ips/signature_set_always.h"
 
 struct hs_database;
 struct hs_scratch;
@@ -68,6 +69,10 @@ class SignatureSet {
   const SetView& view() const { return view_; }
   const abi::SignatureHeader& header() const { return *header_; }
   std::span<const std::uint32_t> packet_always() const { return packet_always_; }
+  // The same by type, to be asked with a packet's addresses.
+  const AddressIndex& always_of(abi::SignatureType type) const {
+    return always_[static_cast<unsigned>(type)];
+  }
   const SetMemory& memory() const { return memory_; }
   std::uint32_t patterns_without_machine_code() const { return interpreted_; }
 
@@ -106,6 +111,7 @@ class SignatureSet {
   std::vector<AnchorSlot> slots_;
   std::span<const abi::PostingRecord> postings_;
   std::span<const std::uint32_t> packet_always_;
+  AddressIndex always_[static_cast<unsigned>(abi::SignatureType::app_tx) + 1];
   SetMemory memory_;
   std::uint32_t interpreted_ = 0;
 };

@@ -122,6 +122,39 @@ TEST(SignatureSet, ChangedBlocksAreRefusedOrHarmless) {
   EXPECT_GT(loaded, 100u);
 }
 
+TEST(AddressIndex, FindsWhatCanFitAndLittleElse) {
+  LoadedSet s(R"(
+alert tcp [192.0.2.0/24,198.51.100.7,2001:db8::/64] any -> any any (msg:"a"; sid:1;)
+alert tcp any any -> [192.0.2.128/25,203.0.113.1] any (msg:"b"; flags:S; sid:2;)
+alert tcp $HOME_NET any -> any any (msg:"wide"; flags:S; sid:3;)
+alert tcp 192.0.2.200 any -> any any (msg:"c"; flags:S; sid:4;)
+alert tcp 192.0.2.1 any <> any any (msg:"both ways"; flags:S; sid:5;)
+alert tcp [192.0.2.0/24,!192.0.2.200] any -> any any (msg:"d"; flags:S; sid:6;))");
+  ASSERT_TRUE(s.set) << s.why;
+  const auto v4 = [](std::uint32_t a) { return abi::Address6{0, 0xffff00000000ull | a}; };
+  const auto ask = [&](abi::Address6 source, abi::Address6 destination) {
+    std::set<std::uint32_t> found;
+    for (unsigned t = 0; t <= static_cast<unsigned>(abi::SignatureType::app_tx); ++t)
+      s.set->always_of(static_cast<abi::SignatureType>(t))
+          .candidates(source, destination,
+                      [&](std::uint32_t i) { EXPECT_TRUE(found.insert(s.sid(i)).second) << s.sid(i); });
+    return found;
+  };
+  const abi::Address6 other = v4(0x08080808);
+  using Sids = std::set<std::uint32_t>;
+  EXPECT_EQ(ask(other, other), (Sids{3, 5}));
+  EXPECT_EQ(ask(v4(0xc0000200), other), (Sids{1, 3, 5, 6}));
+  EXPECT_EQ(ask(v4(0xc00002c8), other), (Sids{1, 3, 4, 5}));
+  EXPECT_EQ(ask(v4(0xc00002ff), other), (Sids{1, 3, 5, 6}));
+  EXPECT_EQ(ask(v4(0xc0000300), other), (Sids{3, 5}));
+  EXPECT_EQ(ask(v4(0xc00001ff), other), (Sids{3, 5}));
+  EXPECT_EQ(ask(v4(0xc6336407), other), (Sids{1, 3, 5}));
+  EXPECT_EQ(ask(other, v4(0xc0000280)), (Sids{2, 3, 5}));
+  EXPECT_EQ(ask(other, v4(0xc000027f)), (Sids{3, 5}));
+  EXPECT_EQ(ask({0x20010db800000000, 5}, other), (Sids{1, 3, 5}));
+  EXPECT_EQ(ask({0x20010db800000001, 0}, other), (Sids{3, 5}));
+}
+
 // --- the public set, where it is there ---
 
 TEST(SignatureSet, EmergingThreats) {
