@@ -1,6 +1,7 @@
 // sekisho-replay: the gateway's pipeline over a capture, with no NIC, no root and no EAL.
 //
-//   sekisho-replay --snapshot FILE --pcap FILE [--wire INDEX] [--write FILE]
+//   sekisho-replay --snapshot FILE --pcap FILE [--wire INDEX] [--write FILE] [--passive 1] [--app-log 1]
+//                  [--max-alerts N]
 //
 // Writes abi::Event records to standard output (a verdict for every packet, in the capture's order, besides
 // all other events); `sekisho replay` compiles the configuration, starts this and prints the events as EVE
@@ -26,6 +27,7 @@
 #include "dataplane/base/clock.h"
 #include "dataplane/base/hash.h"
 #include "dataplane/flow/host_limits.h"
+#include "dataplane/ips/host_state.h"
 #include "dataplane/pipeline/gateway.h"
 #include "dataplane/policy/decide.h"
 #include "dataplane/policy/snapshot_check.h"
@@ -174,6 +176,8 @@ struct Arguments {
   const char* pcap = nullptr;
   const char* write = nullptr;
   unsigned wire = 0;
+  bool passive = false, app_log = false;
+  unsigned max_alerts = 15;
 };
 
 Arguments arguments(int argc, char** argv) {
@@ -189,6 +193,12 @@ Arguments arguments(int argc, char** argv) {
       a.write = argv[i + 1];
     else if (name == "--wire")
       a.wire = static_cast<unsigned>(std::strtoul(argv[i + 1], nullptr, 10));
+    else if (name == "--passive")
+      a.passive = argv[i + 1][0] == '1';
+    else if (name == "--app-log")
+      a.app_log = argv[i + 1][0] == '1';
+    else if (name == "--max-alerts")
+      a.max_alerts = static_cast<unsigned>(std::strtoul(argv[i + 1], nullptr, 10));
     else
       fail("unknown option " + name);
   }
@@ -232,6 +242,9 @@ int run(const Arguments& a) {
 
   constexpr std::uint64_t kSeed = 0x5eed5eed5eed5eedull;  // a replay is repeatable
   pipeline::Snapshot snapshot(view, kSeed);
+  std::string why;
+  if (!snapshot.load_signatures(1, nullptr, why)) fail(std::string(a.snapshot) + ": " + why);
+  ips::HostState hosts(kSeed);
   HeapBuffers buffers;
   PcapOutput output(buffers);
   if (a.write != nullptr) output.open(a.write);
@@ -246,6 +259,12 @@ int run(const Arguments& a) {
   options.fragment_timeout_ms = view.settings->fragment_timeout_ms;
   options.drop_events_per_second = 1'000'000'000;
   options.verdict_events = true;
+  options.passive = a.passive;
+  options.app_log = a.app_log;
+  options.file_hashes = a.app_log;
+  options.max_alerts = a.max_alerts;
+  options.app_memory = options.stream_memory = std::uint64_t{1} << 30;
+  options.hosts = &hosts;
   options.counters = counters.get();
   options.words = words.get();
   pipeline::Gateway gateway(options, buffers, output, events, limits);

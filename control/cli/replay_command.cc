@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "control/cli/commands.h"
+#include "control/cli/replay_signatures.h"
 #include "control/events/eve.h"
 #include "control/events/names.h"
 #include "control/model/diagnostic.h"
@@ -28,7 +29,8 @@ namespace {
 
 struct Options {
   std::string pcap, config, wire, write;
-  bool verdicts = false;
+  bool verdicts = false, app_log = false;
+  SignatureOptions signatures;
 };
 
 // Without --config: one wire, everything accepted; faults of the packets themselves still show.
@@ -80,12 +82,13 @@ std::string beside_this_program(const std::string& name) {
 }
 
 struct Summary {
-  std::uint64_t packets = 0, flows = 0;
+  std::uint64_t packets = 0, flows = 0, alerts = 0;
   std::map<std::string, std::uint64_t> verdicts, reasons;
 };
 
-void take(const abi::Event& e, Summary& sum, bool print_verdicts, control::EveFormatter& format,
+void take(const control::EventGroups& group, Summary& sum, bool print_verdicts, control::EveFormatter& format,
           const control::Names& names, std::string& out) {
+  const abi::Event& e = group.head();
   if (e.kind == abi::EventKind::verdict) {
     static constexpr const char* kVerdicts[] = {"pass", "drop", "reject", "bypass", "held"};
     ++sum.packets;
@@ -97,7 +100,8 @@ void take(const abi::Event& e, Summary& sum, bool print_verdicts, control::EveFo
     if (!print_verdicts) return;
   }
   if (e.kind == abi::EventKind::flow_end) ++sum.flows;
-  format.append(out, e, names);
+  if (e.kind == abi::EventKind::alert) ++sum.alerts;
+  format.append(out, e, names, group.fields());
 }
 
 int replay(const Settings& s, const Options& o) {
@@ -105,7 +109,18 @@ int replay(const Settings& s, const Options& o) {
   ReadResult read = o.config.empty() ? read_config(kAcceptAll, "replay") : read_config_file(o.config);
   for (const Diagnostic& d : read.diagnostics) fmt::print(stderr, "{}\n", format(d, read.files));
   if (!read.ok()) return kRefused;
-  const CompileResult compiled = compile(*read.model, 1);
+  ReplaySignatures set;
+  const bool inspects = !o.signatures.files.empty();
+  if (inspects || o.app_log) {
+    if (inspects && !prepare_signatures(o.signatures, set)) return kRefused;
+    for (Link& link : read.model->links) {
+      link.ips = o.signatures.prevent ? abi::IpsMode::prevent : abi::IpsMode::detect;
+      if (o.config.empty()) link.midstream = set.midstream;
+    }
+    if (o.signatures.checksums_off)
+      for (Port& port : read.model->ports) port.checksums = abi::ChecksumPolicy::trust;
+  }
+  const CompileResult compiled = compile(*read.model, 1, inspects ? &set.part : nullptr);
   for (const Diagnostic& d : compiled.diagnostics) fmt::print(stderr, "{}\n", format(d, read.files));
   if (!compiled.ok()) return kRefused;
   std::size_t wire = 0;
@@ -124,7 +139,7 @@ int replay(const Settings& s, const Options& o) {
   }
   const std::string program = beside_this_program("sekisho-replay"),
                     snapshot = fmt::format("/proc/self/fd/{}", memory->get());
-  const std::string number = std::to_string(wire);
+  const std::string number = std::to_string(wire), most = std::to_string(set.max_alerts);
   const pid_t child = fork();
   if (child == 0) {
     fcntl(memory->get(), F_SETFD, 0);
@@ -132,19 +147,23 @@ int replay(const Settings& s, const Options& o) {
     std::vector<const char*> argv{program.c_str(), "--snapshot", snapshot.c_str(), "--pcap",
                                   o.pcap.c_str(),  "--wire",     number.c_str()};
     if (!o.write.empty()) argv.insert(argv.end(), {"--write", o.write.c_str()});
+    if (inspects || o.app_log) argv.insert(argv.end(), {"--passive", "1", "--max-alerts", most.c_str()});
+    if (o.app_log) argv.insert(argv.end(), {"--app-log", "1"});
     argv.push_back(nullptr);
     execvp(program.c_str(), const_cast<char* const*>(argv.data()));
     std::fprintf(stderr, "sekisho: %s: %s\n", program.c_str(), std::strerror(errno));
     _exit(127);
   }
   close(pipe_fds[1]);
-  const Names names(*read.model, 1);
+  Names names(*read.model, 1);
+  names.set_signatures(set.info, set.categories);
+  EventGroups group;
   EveFormatter format(EveFormatter::Zone::utc);
   Summary sum;
   std::string out;
   FILE* events = fdopen(pipe_fds[0], "rb");
   for (abi::Event e; child > 0 && std::fread(&e, sizeof e, 1, events) == 1;) {
-    take(e, sum, o.verdicts, format, names, out);
+    if (group.add(e)) take(group, sum, o.verdicts, format, names, out);
     if (out.size() > 1u << 20) {
       std::fwrite(out.data(), 1, out.size(), stdout);
       out.clear();
@@ -159,11 +178,12 @@ int replay(const Settings& s, const Options& o) {
                         {"stats",
                          {{"packets", sum.packets},
                           {"flows", sum.flows},
+                          {"alerts", sum.alerts},
                           {"verdicts", sum.verdicts},
                           {"drop_reasons", sum.reasons}}}};
   fmt::print("{}\n", summary.dump());
   if (!s.json) {
-    fmt::print(stderr, "{} packets, {} flows:", sum.packets, sum.flows);
+    fmt::print(stderr, "{} packets, {} flows, {} alerts:", sum.packets, sum.flows, sum.alerts);
     for (const auto& [name, count] : sum.verdicts) fmt::print(stderr, " {} {}", count, name);
     fmt::print(stderr, "\n");
     for (const auto& [name, count] : sum.reasons) fmt::print(stderr, "  {:>8} {}\n", count, name);
@@ -185,6 +205,21 @@ void add_replay_command(Program p) {
   c->add_option("--config", o->config, "policy; without it everything is accepted")->check(CLI::ExistingFile);
   c->add_option("--wire", o->wire, "the wire that the capture was taken on; without it the first");
   c->add_option("--write", o->write, "write what leaves the gateway to this capture");
+  SignatureOptions& so = o->signatures;
+  c->add_option("--signatures", so.files, "files of signatures (plain or gzip): what matches raises an alert")
+      ->check(CLI::ExistingFile);
+  c->add_flag("--app-log", o->app_log, "records of transactions: http, tls, dns, smb, ssh, fileinfo, …");
+  c->add_flag("--ips", so.prevent, "drop what signatures drop (else they only alert)");
+  c->add_flag("--midstream", so.midstream, "follow TCP connections whose handshake is not in the capture");
+  c->add_flag("--inline", so.in_line, "accepted for compatibility: every packet is judged before it leaves");
+  c->add_option_function<std::string>(
+      "--checksum", [&so](const std::string& v) { so.checksums_off = v == "off"; }, "off: trust them");
+  c->add_option("--vars-json", so.variables_json, "variables, as a JSON object");
+  c->add_option("--classification", so.classification, "classification.config")->check(CLI::ExistingFile);
+  c->add_option("--set", so.settings,
+                "key=value in the names of suricata.yaml; unknown keys mean nothing here");
+  c->add_option("--test-dir", so.folder, "where files named in --set are");
+  c->add_option("--cache", so.cache, "directory of compiled databases");
   c->add_flag("--verdicts", o->verdicts, "one event a packet, with its verdict and reason");
   c->callback([o, &s, &exit] { exit = replay(s, *o); });
 }

@@ -179,7 +179,8 @@ void EveFormatter::append_time(std::string& out, std::uint64_t event_ns) {
   out.append(micro, 7).append(offset_);
 }
 
-void EveFormatter::append(std::string& out, const abi::Event& e, const Names& names) {
+void EveFormatter::append(std::string& out, const abi::Event& e, const Names& names,
+                          const EventFields& fields) {
   const bool ip = e.ip_version == 4 || e.ip_version == 6;
   const bool icmp = ip && (e.protocol == kIcmp || e.protocol == kIcmp6);
   const bool flow = e.kind == abi::EventKind::flow_start || e.kind == abi::EventKind::flow_end;
@@ -188,7 +189,8 @@ void EveFormatter::append(std::string& out, const abi::Event& e, const Names& na
   out.push_back('"');
   if (e.flow_id != 0) number(out, ",\"flow_id\":", e.flow_id);
   known(out, ",\"in_iface\":", names.interface(e.in_interface));
-  string(out, ",\"event_type\":", event_type_name(e.kind));
+  const bool app = e.kind == abi::EventKind::app_log;
+  string(out, ",\"event_type\":", app ? app_event_type(e, fields) : std::string(event_type_name(e.kind)));
   if (e.packet_number != 0) number(out, ",\"pcap_cnt\":", e.packet_number);
   if (e.outer_vlan != 0 || e.inner_vlan != 0) {
     number(out, ",\"vlan\":[", e.outer_vlan);
@@ -255,6 +257,8 @@ void EveFormatter::append(std::string& out, const abi::Event& e, const Names& na
       out.append("\"}");
     }
   }
+  if (e.kind == abi::EventKind::alert || app || e.kind == abi::EventKind::app_event)
+    append_app_parts(out, e, fields, names);
   const bool dropped = e.drop_reason != 0;
   const auto reason = static_cast<abi::DropReason>(e.drop_reason);
   if (e.kind == abi::EventKind::drop) {
@@ -268,7 +272,8 @@ void EveFormatter::append(std::string& out, const abi::Event& e, const Names& na
   known(out, ",\"to_zone\":", names.zone(e.to_zone));
   known(out, ",\"wire\":", names.wire(e.wire));
   known(out, ",\"out_iface\":", names.interface(e.out_interface));
-  if (e.rule != UINT32_MAX && e.snapshot_generation == names.generation()) {
+  const bool by_policy = e.kind != abi::EventKind::alert && e.kind != abi::EventKind::app_event;
+  if (by_policy && e.rule != UINT32_MAX && e.snapshot_generation == names.generation()) {
     known(out, ",\"rule\":", names.rule(e.rule));
     known(out, ",\"rule_at\":", names.rule_at(e.rule));
   }

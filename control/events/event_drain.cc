@@ -24,6 +24,7 @@ struct EventDrain::Work {
   std::shared_ptr<const Attachment> attachment;
   std::vector<RingReader> rings;
   std::vector<bool> reported;
+  std::vector<EventGroups> groups;  // one a ring
   std::array<abi::Event, kBatch> batch;
   std::string text;
   std::uint64_t lines = 0;
@@ -125,6 +126,7 @@ void EventDrain::take_attachment() {
     }
   }
   w.reported.assign(w.rings.size(), false);
+  w.groups.assign(w.rings.size(), {});
 }
 
 void EventDrain::run() {
@@ -158,7 +160,7 @@ std::size_t EventDrain::drain_once() {
     for (std::size_t taken = 0; taken < kPassPerRing;) {
       const std::size_t n = w.rings[i].pop(w.batch.data(), kBatch);
       if (n == 0) break;
-      take(w.batch.data(), n);
+      take(i, w.batch.data(), n);
       taken += n;
       total += n;
     }
@@ -175,7 +177,7 @@ std::size_t EventDrain::drain_once() {
   return total;
 }
 
-void EventDrain::take(const abi::Event* events, std::size_t count) {
+void EventDrain::take(std::size_t ring, const abi::Event* events, std::size_t count) {
   Work& w = *work_;
   events_.fetch_add(count, std::memory_order_relaxed);
   recent_.add(events, count);
@@ -185,7 +187,8 @@ void EventDrain::take(const abi::Event* events, std::size_t count) {
     version = names_version_;
   }
   for (std::size_t i = 0; i < count; ++i) {
-    const abi::Event& e = events[i];
+    if (!w.groups[ring].add(events[i])) continue;
+    const abi::Event& e = w.groups[ring].head();
     if (!w.names || w.names_version != version || w.names_for != e.snapshot_generation) {
       w.names = names(e.snapshot_generation);
       w.names_version = version;
@@ -196,7 +199,7 @@ void EventDrain::take(const abi::Event* events, std::size_t count) {
       learned_.record(e, e.time_ns + static_cast<std::uint64_t>(w.offset_ns));
     }
     if (e.kind == abi::EventKind::flow_start && !options_.log_flow_start) continue;
-    w.formatter.append(w.text, e, *w.names);
+    w.formatter.append(w.text, e, *w.names, w.groups[ring].fields());
     ++w.lines;
   }
 }

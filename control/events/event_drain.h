@@ -63,7 +63,7 @@ class EventDrain {
   void keep_learned();
   void take_attachment();
   std::size_t drain_once();
-  void take(const abi::Event* events, std::size_t count);
+  void take(std::size_t ring, const abi::Event* events, std::size_t count);
 
   const EventDrainOptions options_;
   EventLog log_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/model/model.h"
+#include "signatures/info.h"
 
 namespace sekisho::control {
 
@@ -34,6 +35,22 @@ class Names {
   std::string_view link(std::uint16_t index) const { return at(links_, index); }
   std::string_view rule(std::uint32_t index) const { return at(rules_, index); }        // its name
   std::string_view rule_at(std::uint32_t index) const { return at(rules_at_, index); }  // "file:line"
+  // What the snapshot's signature set is made of, before the names are shared. categories: short name →
+  // description (classification.config).
+  void set_signatures(std::shared_ptr<const signatures::SetInfo> set,
+                      std::unordered_map<std::string, std::string> categories) {
+    signatures_ = std::move(set);
+    categories_ = std::move(categories);
+  }
+  const signatures::SignatureInfo* signature(std::uint32_t index) const {
+    return signatures_ != nullptr && index < signatures_->signatures.size() ? &signatures_->signatures[index]
+                                                                            : nullptr;
+  }
+  // The description of a classtype, or itself.
+  std::string_view category(const std::string& classtype) const {
+    const auto it = categories_.find(classtype);
+    return it == categories_.end() ? std::string_view(classtype) : std::string_view(it->second);
+  }
   // `version` 4 or 6, `address` as in abi::Event.
   std::string_view asset(std::uint8_t version, const std::uint8_t* address) const;
 
@@ -45,6 +62,8 @@ class Names {
     std::size_t operator()(const Address& address) const;
   };
   std::uint64_t generation_;
+  std::shared_ptr<const signatures::SetInfo> signatures_;
+  std::unordered_map<std::string, std::string> categories_;
   std::vector<std::string> zone_names_, interfaces_, zones_, wires_, links_, rules_, rules_at_;
   std::unordered_map<Address, std::string, AddressHash> assets_;
 };

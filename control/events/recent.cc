@@ -27,6 +27,7 @@ const RecentEvents::Ring& RecentEvents::ring_of(abi::EventKind kind) const {
 void RecentEvents::add(const abi::Event* events, std::size_t count) {
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < count; ++i) {
+    if (events[i].kind == abi::EventKind::text) continue;
     auto& ring = const_cast<Ring&>(ring_of(events[i].kind));
     ring.event[ring.next++ % ring.event.size()] = events[i];
   }

@@ -71,6 +71,8 @@ struct Link {
   std::uint64_t learn_until_wall_s = 0;
   abi::FailMode fail = abi::FailMode::closed;
   abi::OverloadAction overload = abi::OverloadAction::drop;
+  abi::IpsMode ips = abi::IpsMode::off;
+  std::uint32_t inspect_depth_kb = 0;  // of each direction; 0: all
   Position at;
 };
 struct Schedule {

@@ -12,6 +12,7 @@
 #include "control/policy/normal.h"
 #include "control/policy/shadow.h"
 #include "dataplane/abi/words.h"
+#include "dataplane/base/bytes.h"
 #include "dataplane/base/hash.h"
 
 namespace sekisho::control {
@@ -60,7 +61,7 @@ class SnapshotWriter {
   std::vector<std::uint8_t> bytes_;
 };
 
-void write_tables(const Model& model, SnapshotWriter& out) {
+void write_tables(const Model& model, const SignaturePart* signatures, SnapshotWriter& out) {
   std::vector<abi::PortRecord> ports;
   for (const Port& p : model.ports) {
     abi::PortRecord& record = ports.emplace_back();
@@ -118,6 +119,12 @@ void write_tables(const Model& model, SnapshotWriter& out) {
     record.fail = static_cast<std::uint8_t>(l.fail);
     record.overload = static_cast<std::uint8_t>(l.overload);
     record.learn_until_wall_s = l.learn_until_wall_s;
+    record.ips = static_cast<std::uint8_t>(l.ips);
+    record.inspect_depth_kb = l.inspect_depth_kb;
+    const std::size_t index = links.size() - 1;
+    record.ips_actions = signatures != nullptr && index < signatures->link_actions.size()
+                             ? signatures->link_actions[index]
+                             : UINT32_MAX;
   }
   out.section(abi::Section::ports, ports);
   out.section(abi::Section::interfaces, interfaces);
@@ -132,7 +139,8 @@ struct Slice {
 };
 
 // Each set's intervals and services are written once, where the first rule that uses them puts them.
-void write_policy(const Model& model, const NormalPolicy& policy, SnapshotWriter& out) {
+void write_policy(const Model& model, const NormalPolicy& policy, const SignaturePart* signatures,
+                  std::vector<abi::IpsException>& exceptions, SnapshotWriter& out) {
   std::vector<abi::AddressSet> sets;
   std::vector<abi::Interval4> intervals4;
   std::vector<abi::Interval6> intervals6;
@@ -142,6 +150,28 @@ void write_policy(const Model& model, const NormalPolicy& policy, SnapshotWriter
                     set.any ? 1u : 0u});
     intervals4.insert(intervals4.end(), set.v4.begin(), set.v4.end());
     intervals6.insert(intervals6.end(), set.v6.begin(), set.v6.end());
+  }
+  if (signatures != nullptr) {
+    for (const SignaturePart::Exception& x : signatures->exceptions) {
+      abi::IpsException& record = exceptions.emplace_back();
+      record.sid = x.sid;
+      record.gid = x.gid;
+      record.until_wall_s = x.until_wall_s;
+      record.addresses = {static_cast<std::uint32_t>(intervals4.size()), 0,
+                          static_cast<std::uint32_t>(intervals6.size()), 0, x.addresses.empty() ? 1u : 0u};
+      for (const AddressRange& range : x.addresses) {
+        if (range.low.version == 4) {
+          intervals4.push_back({load_be32(range.low.bytes.data()), load_be32(range.high.bytes.data())});
+          ++record.addresses.count4;
+        } else {
+          const auto wide = [](const Address& a) {
+            return abi::Address6{load_be64(a.bytes.data()), load_be64(a.bytes.data() + 8)};
+          };
+          intervals6.push_back({wide(range.low), wide(range.high)});
+          ++record.addresses.count6;
+        }
+      }
+    }
   }
   std::vector<Slice> service_slices;
   std::vector<abi::ServiceRecord> services;
@@ -198,7 +228,7 @@ std::array<std::uint8_t, 32> hash_config(const std::string& text) {
   return hash;
 }
 
-CompileResult compile(const Model& model, std::uint64_t generation) {
+CompileResult compile(const Model& model, std::uint64_t generation, const SignaturePart* signatures) {
   CompileResult result;
   result.diagnostics = check_model(model);
   if (generation == 0)
@@ -208,12 +238,15 @@ CompileResult compile(const Model& model, std::uint64_t generation) {
   result.diagnostics = find_unreachable(model, policy);
   if (!result.diagnostics.empty()) return result;
   SnapshotWriter out;
-  write_tables(model, out);
-  write_policy(model, policy, out);
+  write_tables(model, signatures, out);
+  std::vector<abi::IpsException> exceptions;
+  write_policy(model, policy, signatures, exceptions, out);
   out.section(abi::Section::settings, std::vector<abi::Settings>{model.settings});
-  out.section(abi::Section::signatures, std::vector<std::uint8_t>{});
-  out.section(abi::Section::ips_actions, std::vector<std::uint8_t>{});
-  out.section(abi::Section::ips_exceptions, std::vector<abi::IpsException>{});
+  static const SignaturePart kNone;
+  const SignaturePart& part = signatures != nullptr ? *signatures : kNone;
+  out.section(abi::Section::signatures, part.block);
+  out.section(abi::Section::ips_actions, part.actions);
+  out.section(abi::Section::ips_exceptions, exceptions);
   std::vector<std::uint8_t> bytes = out.finish(generation, hash_config(model.text));
   if (bytes.size() > abi::kMaxSnapshotBytes) {
     result.diagnostics.push_back({Diagnostic::Severity::error,

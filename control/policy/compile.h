@@ -21,7 +21,22 @@ struct CompileResult {
 // `generation` > 0. Errors: something exceeds a bound of abi/limits.h, an index names nothing, a rule can
 // never match (shadowed by an earlier one, or between zones that no wire joins). config_hash is
 // hash_config(model.text).
-CompileResult compile(const Model& model, std::uint64_t generation);
+//
+// With signatures: their compiled block, and for each link (index as Model::links) where its actions begin in
+// `actions` (UINT32_MAX: as written).
+struct SignaturePart {
+  std::vector<std::uint8_t> block;
+  std::vector<std::uint8_t> actions;        // abi::IpsAction
+  std::vector<std::uint32_t> link_actions;  // empty: all as written
+  struct Exception {
+    std::uint32_t sid = 0, gid = 0;       // 0: any
+    std::vector<AddressRange> addresses;  // empty: any
+    std::uint64_t until_wall_s = 0;
+  };
+  std::vector<Exception> exceptions;
+};
+CompileResult compile(const Model& model, std::uint64_t generation,
+                      const SignaturePart* signatures = nullptr);
 
 // BLAKE2b-256.
 std::array<std::uint8_t, 32> hash_config(const std::string& text);

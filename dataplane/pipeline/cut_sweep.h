@@ -26,7 +26,6 @@ class CutSweep {
   // Paces the resets: at most so many flows are looked at between two bursts.
   static constexpr std::uint32_t kFlowsPerStep = 512;
   void reset_both(const flow::Flow& flow, const flow::Origin& origin) noexcept;
-  void reset(const flow::Flow& flow, const flow::Origin& origin, bool to_initiator) noexcept;
   bool quarantined(const flow::Flow& flow) const noexcept;
 
   Context& c_;

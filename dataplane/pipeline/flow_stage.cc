@@ -6,6 +6,8 @@
 #include "dataplane/flow/track.h"
 #include "dataplane/packet/craft.h"
 #include "dataplane/packet/key.h"
+#include "dataplane/pipeline/flow_reset.h"
+#include "dataplane/pipeline/inspect_stage.h"
 
 namespace sekisho::pipeline {
 namespace {
@@ -88,19 +90,24 @@ void FlowStage::one(Burst& burst, std::uint32_t slot) noexcept {
   if (index == kNoFlow) return open(burst, slot);
 
   flow::Flow& f = table_.flow(index);
-  if (f.state == flow::State::condemned) return burst.drop(slot, DropReason::flow_condemned);
+  if (f.state == flow::State::condemned) [[unlikely]] {
+    f.last_seen_ms = c_.now_ms;  // the tombstone outlives whoever goes on sending
+    return burst.drop(slot, DropReason::flow_condemned);
+  }
   if ((f.generation != c_.epoch || (f.flags & (flag::kAccess | flag::kLearned)) != 0) &&
       !still_allowed(burst, slot, index))
     return;
 
   const bool from_initiator = f.from_initiator(p);
   const abi::LinkRecord* link = c_.snapshot->topology.link(p.link);
-  const flow::TrackOptions options{.midstream = link != nullptr && link->midstream != 0};
+  const flow::TrackOptions options{.midstream =
+                                       (link != nullptr && link->midstream != 0) || c_.options.passive};
   const flow::TrackResult r = flow::track(f, p, from_initiator, options);
   switch (r.outcome) {
     case flow::Outcome::pass:
       break;
     case flow::Outcome::drop:
+      if (c_.options.passive) break;
       return burst.drop(slot, r.reason);
     case flow::Outcome::reuse:
       end(index, flow::natural_end(f.state));
@@ -184,13 +191,18 @@ void FlowStage::open(Burst& burst, std::uint32_t slot) noexcept {
   if (d.action != abi::Action::accept && !learned) return refuse(burst, slot, d);
 
   const abi::LinkRecord* link = c_.snapshot->topology.link(p.link);
-  const flow::TrackOptions options{.midstream = link != nullptr && link->midstream != 0};
+  const flow::TrackOptions options{.midstream =
+                                       (link != nullptr && link->midstream != 0) || c_.options.passive};
   flow::Flow opening{};
   opening.key = key;
   opening.flags = p.source_is_low ? flow::flow_flag::kInitiatorLow : 0;
   const flow::TrackResult r = flow::track(opening, p, true, options);
-  if (r.outcome != flow::Outcome::pass)
-    return burst.drop(slot, r.reason == DropReason::none ? DropReason::tcp_state : r.reason);
+  if (r.outcome != flow::Outcome::pass) {
+    if (!c_.options.passive)
+      return burst.drop(slot, r.reason == DropReason::none ? DropReason::tcp_state : r.reason);
+    flow::restore(opening);
+    opening.flags |= flow::flow_flag::kLearnt;
+  }
 
   const abi::Settings& settings = *c_.snapshot->view.settings;
   const auto acquired = c_.limits.acquire(
@@ -261,7 +273,23 @@ void FlowStage::reply(const Packet& p) noexcept {
   c_.output.transmit(p.port, buffer.handle, buffer.data, length);
 }
 
+void FlowStage::reject(const Packet& p, std::uint32_t index, bool source, bool destination) noexcept {
+  if (p.protocol != kTcp) {
+    if (source) reply(p);
+    return;
+  }
+  const flow::Flow& f = table_.flow(index);
+  const bool from_initiator = (p.flags & packet_flag::kFromInitiator) != 0;
+  for (const bool to_initiator : {true, false}) {
+    const bool to_sender = to_initiator == from_initiator;
+    if (!(to_sender ? source : destination) || !c_.replies.take(c_.now_ns) || !c_.words.open(p.link))
+      continue;
+    reset_flow(c_, f, table_.origin(index), to_initiator);
+  }
+}
+
 void FlowStage::ended(std::uint32_t index, abi::FlowEnd why) noexcept {
+  if (inspect != nullptr) inspect->ended(index);
   const flow::Flow& f = table_.flow(index);
   const flow::Origin& origin = table_.origin(index);
   abi::Event e = flow_event(c_, f, origin, abi::EventKind::flow_end);

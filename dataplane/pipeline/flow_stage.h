@@ -14,6 +14,8 @@
 
 namespace sekisho::pipeline {
 
+class InspectStage;
+
 class FlowStage {
  public:
   FlowStage(Context& context, flow::FlowTable& table) : c_(context), table_(table) {}
@@ -22,6 +24,13 @@ class FlowStage {
 
   // Ends a flow: log record, limits, counters, entry.
   void end(std::uint32_t index, abi::FlowEnd why) noexcept;
+
+  // Answers a packet that is refused; paced.
+  void reply(const Packet& packet) noexcept;
+  // Tells one or both ends of a flow that it is over (TCP: RST; else the packet's sender: ICMP). Paced.
+  void reject(const Packet& packet, std::uint32_t index, bool source, bool destination) noexcept;
+  // The flow's entry is about to go: inspection gives back what it holds.
+  InspectStage* inspect = nullptr;
 
   // For FlowTable::sweep, which erases the entry itself.
   void end_expired(std::uint32_t index) noexcept {
@@ -40,7 +49,6 @@ class FlowStage {
   bool judge_again(Burst& burst, std::uint32_t slot, std::uint32_t index) noexcept;
   policy::Decision decide(const policy::Query& query) const noexcept;
   void refuse(Burst& burst, std::uint32_t slot, const policy::Decision& decision) noexcept;
-  void reply(const Packet& packet) noexcept;
   void ended(std::uint32_t index, abi::FlowEnd why) noexcept;  // all but the erasure
 
   Context& c_;

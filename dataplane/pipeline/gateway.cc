@@ -11,6 +11,7 @@
 #include "dataplane/pipeline/context.h"
 #include "dataplane/pipeline/cut_sweep.h"
 #include "dataplane/pipeline/flow_stage.h"
+#include "dataplane/pipeline/inspect_stage.h"
 
 namespace sekisho::pipeline {
 namespace {
@@ -33,6 +34,10 @@ struct Gateway::Impl final : packet::FragmentRelease {
                    .pieces_per_source = std::max(options.max_fragments / 4, packet::kMaxPieces),
                    .timeout_ns = options.fragment_timeout_ms * kMillisecond},
                   options.hash_seed, *this) {
+    if (options.hosts != nullptr) {
+      inspect = std::make_unique<InspectStage>(c, table, flows);
+      flows.inspect = inspect.get();
+    }
     table.set_id_base(static_cast<std::uint64_t>(options.worker) << 48);
     set(c.counters.flow_capacity, table.capacity());
   }
@@ -49,6 +54,7 @@ struct Gateway::Impl final : packet::FragmentRelease {
   flow::FlowTable table;
   FlowStage flows;
   CutSweep sweep;
+  std::unique_ptr<InspectStage> inspect;
   packet::Defragmenter fragments;
   std::uint64_t seen = ~0ull;
   std::uint64_t aged_ns = 0;
@@ -69,6 +75,7 @@ void Gateway::use(const Snapshot* snapshot) noexcept {
     c.timeouts = flow::Timeouts::from(*snapshot->view.settings);
     for (std::size_t i = 0; i < snapshot->view.rules.size(); ++i) set(c.counters.rule_hits[i], 0);
   }
+  if (impl_->inspect != nullptr) impl_->inspect->use(snapshot);
   publish(c.counters.snapshot_generation, snapshot != nullptr ? snapshot->view.generation() : 0);
 }
 
@@ -106,6 +113,10 @@ void Gateway::process(Burst& burst, std::uint64_t now_ns) noexcept {
   g.fragments.process(burst, topology, now_ns);
   admit::admit_ingress(burst, g.c.words, now_ns);
   g.flows.process(burst);
+  if (g.inspect != nullptr) {
+    g.inspect->process(burst);
+    g.inspect->strays(burst);
+  }
   admit::admit_egress(burst, g.c.words, now_ns);
   g.send(burst);
   g.account(burst);
@@ -174,6 +185,7 @@ bool Gateway::housekeep(std::uint64_t now_ns) noexcept {
   if (g.c.snapshot == nullptr) return false;
   const bool sweeping = g.sweep.step();
   g.fragments.expire(now_ns);
+  if (g.inspect != nullptr) g.inspect->housekeep(64);
   set(g.c.counters.fragments_held, g.fragments.gauges().pieces);
 
   const std::uint64_t passed = now_ns > g.aged_ns ? now_ns - g.aged_ns : 0;

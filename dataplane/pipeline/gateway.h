@@ -20,6 +20,9 @@
 namespace sekisho::flow {
 class SharedCounters;
 }
+namespace sekisho::ips {
+struct HostState;
+}
 
 namespace sekisho::pipeline {
 
@@ -31,10 +34,19 @@ struct GatewayOptions {
   std::uint32_t fragment_timeout_ms = 15000;
   std::uint32_t drop_events_per_second = 2000;  // counters stay exact
   std::uint32_t replies_per_second = 2000;      // RST and ICMP for rejects
-  bool verdict_events = false;                  // replay: one event a packet
-  bool live_clock = false;                      // seen_ns is read from CLOCK_MONOTONIC, else it is now_ns
-  abi::WorkerCounters* counters = nullptr;      // REQUIRES: not null, zeroed
-  const sekisho_words* words = nullptr;         // null: everything is cut
+  // A capture of what happened elsewhere: what connection tracking would drop is let pass, and inspected as
+  // packets. Never on a wire.
+  bool passive = false;
+  bool app_log = false;                        // records of applications' transactions (EVE http, dns, …)
+  bool file_hashes = false;                    // SHA-256 of files in those records
+  std::uint32_t max_alerts = 15;               // of one packet
+  std::uint64_t app_memory = 256ull << 20;     // per worker: parsers, transactions, inspected flows
+  std::uint64_t stream_memory = 256ull << 20;  // per worker: TCP reassembly
+  ips::HostState* hosts = nullptr;             // shared by all workers; null: nothing is inspected
+  bool verdict_events = false;                 // replay: one event a packet
+  bool live_clock = false;                     // seen_ns is read from CLOCK_MONOTONIC, else it is now_ns
+  abi::WorkerCounters* counters = nullptr;     // REQUIRES: not null, zeroed
+  const sekisho_words* words = nullptr;        // null: everything is cut
 };
 
 // Position of a flow dump; start with a fresh one.

@@ -1,13 +1,21 @@
 // A snapshot in use: the checked view over its bytes and what is built from it once.
 // Thread: built by the steward; immutable for workers, except active_schedules (steward writes, workers
-// read).
+// read) and scratch (one for each worker, used by that worker alone).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "dataplane/packet/topology.h"
 #include "dataplane/policy/snapshot_view.h"
+
+namespace sekisho::ips {
+struct LoadedSet;
+class ScanScratch;
+}  // namespace sekisho::ips
 
 namespace sekisho::pipeline {
 
@@ -17,6 +25,13 @@ struct Snapshot {
   std::atomic<std::uint64_t> active_schedules{0};  // bit per schedule
   std::atomic<std::uint64_t> wall_s{0};            // CLOCK_REALTIME, for the end of learn mode
   Snapshot(const policy::SnapshotView& v, std::uint64_t hash_seed);
+  ~Snapshot();
+
+  // The signature set of the snapshot, ready for so many workers. False and why: it cannot be used. A set
+  // without signatures is nullptr. `before`: when it holds the same set, that is shared instead.
+  bool load_signatures(unsigned workers, const Snapshot* before, std::string& why);
+  std::shared_ptr<const ips::LoadedSet> signatures;
+  std::vector<std::unique_ptr<ips::ScanScratch>> scratch;
 };
 
 }  // namespace sekisho::pipeline
