@@ -53,7 +53,7 @@ Fed SshParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
         if (take > room && banner) {
           host.event(tx_, d, AppEvent::ssh_long_banner);
           if (line(d, Bytes(w.kept, w.size), host) == Fed::failed) return Fed::failed;
-          if (end == nullptr) w.phase = Phase::banner_end;
+          if (end == nullptr && w.phase == Phase::header) w.phase = Phase::banner_end;
         } else if (end != nullptr) {
           if (line(d, Bytes(w.kept, w.size), host) == Fed::failed) return Fed::failed;
         } else if (w.preamble > kMaxPreamble || d == Direction::to_server) {

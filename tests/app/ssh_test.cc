@@ -116,6 +116,15 @@ TEST(Ssh, Version1StaysScanned) {
   EXPECT_FALSE(talk.host.has("< opaque on"));
 }
 
+// Found by fuzzing: the end of a long version 1 banner in a segment of its own began packets.
+TEST(Ssh, LongBannerOfVersion1InSegments) {
+  const std::vector<Piece> pieces{
+      up("SSH-1.5-" + std::string(300, 'a') + "\n" + packet(21, "") + be(1, 4) + "ab")};
+  const std::string whole = lines_of(kSshEntry, pieces, [&](Talk& t) { t.feed(pieces); });
+  for (std::size_t size = 1; size < 300; size += 7)
+    EXPECT_EQ(whole, lines_of(kSshEntry, pieces, [&](Talk& t) { t.feed_cut(pieces, size); })) << size;
+}
+
 TEST(Ssh, NewKeysAloneHidesNothing) {
   Talk talk(kSshEntry);
   talk.feed({up("SSH-2.0-x\n" + kexinit() + packet(21, "")), down("not ssh at all\n")});
