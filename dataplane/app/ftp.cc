@@ -178,6 +178,7 @@ class FtpParser final : public Parser {
 };
 
 Probe probe(Direction d, Bytes first, std::uint16_t) {
+  if (first.empty()) return Probe::more;
   const auto* lf = static_cast<const std::uint8_t*>(std::memchr(first.data(), '\n', first.size()));
   Bytes line = lf == nullptr ? first : first.first(static_cast<std::size_t>(lf - first.data()));
   if (d == Direction::to_client) {

@@ -70,6 +70,7 @@ FtpEndpoint ftp_six_numbers(Bytes text) {
 }
 
 FtpEndpoint ftp_extended(Bytes text) {
+  if (text.empty()) return {};
   if (const auto* open = static_cast<const std::uint8_t*>(std::memchr(text.data(), '(', text.size()));
       open != nullptr)
     text = text.subspan(static_cast<std::size_t>(open - text.data()) + 1);
