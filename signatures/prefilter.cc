@@ -255,9 +255,7 @@ class Chooser {
 
   // A literal that hits in nearly every buffer is no better than the buffer itself.
   Prefilter finished(Prefilter p) const {
-    // In small buffers a look costs less than judging; in streams and bodies each hit costs.
-    if (p.score > (abi::info(s_.groups[p.group].buffer).kind == abi::BufferKind::whole ? -1.5 : 0.25))
-      return p;
+    if (p.score > -4) return p;
     p.kind = Prefilter::Kind::always;
     p.bytes.clear();
     p.low_end = 0;

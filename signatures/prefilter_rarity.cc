@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -16,8 +17,10 @@ namespace {
 constexpr std::array<double, 26> kLetters = {3.8, 5.6, 4.9, 4.8, 3.5, 5.7, 5.6, 5.2, 3.9, 8.3, 7.2, 4.6, 5.2,
                                              4.0, 3.9, 5.1, 9.0, 4.1, 4.0, 3.6, 5.3, 6.7, 6.0, 7.5, 6.0, 8.6};
 
+using namespace std::string_view_literals;
+
 struct Word {
-  const char* text;
+  std::string_view text;
   double bits;
 };
 // What stands together so often that its bytes are one event. Lower case.
@@ -31,7 +34,7 @@ constexpr Word kHeaderWords[] = {
     {"image/", 4},   {"charset=", 4},  {"utf-8", 4},      {"deflate", 4},    {"gzip", 3.5},
     {"cookie", 3.5}, {"referer", 3.5}, {"cache-co", 3.5}, {"language", 4},   {"en-us", 4},
     {".com", 3.5},   {"linux", 5},     {"server: ", 3.5}, {"date: ", 3.5},   {"get ", 2.5},
-    {"post ", 3},    {"200 ok", 2},    {"origin", 4.5}};
+    {"post ", 3},    {"200 ok", 2},    {"origin", 4.5},   {"pragma: ", 4.5}};
 constexpr Word kTextWords[] = {
     {"http://", 5},   {"https://", 5}, {"http", 4.5},  {"www.", 5.5},   {".com", 5},    {"function", 5},
     {"script", 5},    {"document", 6}, {"return", 6},  {"<div ", 5},    {"</div>", 5},  {"class=\"", 5},
@@ -46,9 +49,14 @@ constexpr Word kNameWords[] = {{".com", 1.5},  {".net", 2.5},   {".org", 3},   {
 constexpr Word kTokenWords[] = {{"get", 0.6},    {"post", 1.5}, {"head", 4}, {"put", 5},
                                 {"200", 0.6},    {"404", 3},    {"302", 3},  {"http/1.1", 0.3},
                                 {"http/1.0", 4}, {"options", 4}};
-constexpr Word kBinaryWords[] = {{"http/1.", 6},  {"\r\n", 6},     {"\r\n\r\n", 8}, {"mozilla/", 9},
-                                 {"windows", 10}, {"content-", 8}, {"http", 7},     {"user-age", 8},
-                                 {"\xffSMB", 7},  {"\xfeSMB", 6},  {"this pro", 10}};
+// Raw streams carry the text protocols too: the words of headers are added to these, a little rarer.
+constexpr Word kBinaryWords[] = {
+    {"\xffsmb"sv, 7},        {"\xfesmb"sv, 6},
+    {"\0\0\0\xffsmb"sv, 8},  {"\1\0\0\1\0\0\0\0\0\0"sv, 7},  // a DNS query's header
+    {"\0\1\0\0\1\0\1"sv, 8}, {"get /"sv, 4},
+    {"post /"sv, 6},         {"subject:"sv, 9},
+    {"mail from"sv, 9},      {"ssh-2.0-"sv, 8},
+    {"this program"sv, 11},  {"pragma: "sv, 9}};
 
 char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
@@ -105,13 +113,9 @@ double byte_bits(unsigned char c, Alphabet a, bool nocase) {
 // anywhere.
 class Words {
  public:
-  template <std::size_t N>
-  explicit Words(const Word (&words)[N]) {
-    for (const Word& w : words) {
-      const std::string_view text = w.text;
-      put(words_, text, w.bits);
-      for (std::size_t cut = 1; cut + 3 <= text.size(); ++cut) put(tails_, text.substr(cut), w.bits + 0.5);
-    }
+  explicit Words(std::span<const Word> words, std::span<const Word> more = {}, double extra = 0) {
+    for (const Word& w : words) add(w.text, w.bits);
+    for (const Word& w : more) add(w.text, w.bits + extra);
   }
   void cover(std::string_view low, std::size_t i, std::array<double, 65>& best) const {
     look(words_, low, i, best);
@@ -119,7 +123,7 @@ class Words {
   }
   static const Words& of(Alphabet a) {
     static const Words header(kHeaderWords), text(kTextWords), name(kNameWords), token(kTokenWords),
-        binary(kBinaryWords);
+        binary(kBinaryWords, kHeaderWords, 5);
     switch (a) {
       case Alphabet::header:
         return header;
@@ -141,6 +145,10 @@ class Words {
     double bits;
   };
   using Index = std::array<std::vector<Entry>, 256>;
+  void add(std::string_view text, double bits) {
+    put(words_, text, bits);
+    for (std::size_t cut = 1; cut + 3 <= text.size(); ++cut) put(tails_, text.substr(cut), bits + 0.5);
+  }
   static void put(Index& index, std::string_view text, double bits) {
     index[static_cast<unsigned char>(text.front())].push_back({text, bits});
   }
