@@ -43,6 +43,7 @@ void* l_take(void* pool, std::size_t items, std::size_t size) {
 }
 
 constexpr std::size_t kHold = 1024;  // input that is kept until output shows that the guess was right
+constexpr std::size_t kTrial = 256;  // raw deflate has no mark: so many bytes of it must decode first
 constexpr std::uint32_t kMaxDictionary = 1 << 20;
 constexpr std::size_t kLzmaHeader = 13;
 
@@ -62,7 +63,7 @@ struct Inflate::Layer {
   Mode mode = Mode::probe;
   Mode guess = Mode::probe;
   Gzip gzip = Gzip::fixed;
-  bool ignore_flags = false, z_on = false, produced = false, lzma_on = false;
+  bool trial = false, ignore_flags = false, z_on = false, produced = false, lzma_on = false;
   std::uint8_t flags = 0;
   std::uint8_t skip = 0;     // bytes of a header or tail that are passed over
   std::uint32_t need = 0;    // of the gzip field at hand
@@ -92,6 +93,25 @@ struct Inflate::Layer {
     z_on = inflateInit2(&z, -15) == Z_OK;
     return z_on;
   }
+  enum class Trial : std::uint8_t { wrong, undecided, right, no_memory };
+  // Whether the first bytes decode as raw deflate; nothing comes of it yet.
+  Trial try_raw(std::uint8_t* room, bool last) {
+    if (!open_raw()) return Trial::no_memory;
+    const std::size_t n = seen < kTrial ? static_cast<std::size_t>(seen) : kTrial;
+    z.next_in = hold;
+    z.avail_in = static_cast<uInt>(n);
+    int rc;
+    do {
+      z.next_out = room;
+      z.avail_out = kInflatePiece;
+      rc = ::inflate(&z, Z_NO_FLUSH);
+    } while (rc == Z_OK && z.avail_out == 0);
+    const Trial result = rc == Z_STREAM_END                ? Trial::right
+                         : rc != Z_OK && rc != Z_BUF_ERROR ? Trial::wrong
+                         : n == kTrial || last             ? Trial::right
+                                                           : Trial::undecided;
+    return inflateReset(&z) == Z_OK ? result : Trial::wrong;
+  }
   // The first guess from two bytes.
   void guess_first() {
     if (hold[0] == 0x1f && hold[1] == 0x8b)
@@ -108,6 +128,7 @@ struct Inflate::Layer {
     need = 10;
     skip = mode == Mode::zlib ? 2 : 0;
     produced = false;
+    trial = mode == Mode::raw;
   }
   // False: nothing is left to try.
   bool guess_next() {
@@ -438,6 +459,19 @@ bool Inflate::feed(unsigned index, Bytes bytes, InflateSink& sink) {
     earlier = {l.hold, static_cast<std::size_t>(before)};
   }
   for (;;) {
+    if (l.trial) {
+      const Layer::Trial t = l.try_raw(room, false);
+      if (t == Layer::Trial::no_memory) return false;
+      if (t == Layer::Trial::undecided) return true;
+      l.trial = false;
+      earlier = {l.hold, static_cast<std::size_t>(std::min<std::uint64_t>(before, kHold))};
+      if (t == Layer::Trial::wrong) {
+        sink.trouble(AppEvent::http_gzip_decompression_failed);
+        l.mode = Mode::pass;
+        l.close();
+        return out(index, earlier, sink) && out(index, bytes, sink);
+      }
+    }
     Bytes in = earlier;
     std::uint64_t place = 0;  // of `in`'s end in all that this layer was given
     Run r = run(in);
@@ -469,10 +503,21 @@ bool Inflate::feed(unsigned index, Bytes bytes, InflateSink& sink) {
 bool Inflate::end(InflateSink& sink) {
   for (unsigned i = 0; i < count_; ++i) {
     Layer& l = *layers_[i];
-    // One byte tells nothing: it passes.
+    // What was not decided is decided now. One byte tells nothing: it passes.
+    const Bytes kept{l.hold, static_cast<std::size_t>(std::min<std::uint64_t>(l.seen, kHold))};
     if (l.mode == Layer::Mode::probe && l.seen != 0) {
       l.mode = Layer::Mode::pass;
-      if (!out(i, {l.hold, static_cast<std::size_t>(l.seen)}, sink)) return false;
+      if (!out(i, kept, sink)) return false;
+    } else if (l.trial && l.mode == Layer::Mode::raw) {
+      const bool right = l.try_raw(scratch(i), true) == Layer::Trial::right;
+      l.trial = false;
+      if (right) {
+        l.seen = 0;
+        if (!feed(i, kept, sink)) return false;
+      } else {
+        l.mode = Layer::Mode::pass;
+        if (!out(i, kept, sink)) return false;
+      }
     }
   }
   return true;
