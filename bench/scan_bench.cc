@@ -160,7 +160,7 @@ int main(int argc, char** argv) {
   using namespace sekisho;
   using namespace sekisho::ips;
   benchmark::Initialize(&argc, argv);
-  const fs::path shared = fs::path(__FILE__).parent_path() / "../../shared";
+  const fs::path shared = fs::path(SEKISHO_SOURCE_ROOT) / "../shared";
   const fs::path rules = shared / "rules/etopen-2024-03-08.rules.gz",
                  capture = shared / "captures/mix.pcap.gz";
   if (!fs::exists(rules) || !fs::exists(capture)) {

@@ -44,13 +44,14 @@ TEST(Scanner, AnchoredLiteralsStandAtTheirOffsetAlone) {
 alert http any any -> any any (http.uri; content:"/Gate.PHP"; nocase; startswith; sid:2;))");
   ASSERT_TRUE(s.set) << s.why;
   EXPECT_EQ(s.compiled.statistics.anchored, 2u);
-  const std::string smb = std::string("\0\0\0\x10", 4) + "\xffSMBr";
+  std::string smb("\0\0\0\x10", 4);
+  smb.append("\xffSMBr");
   EXPECT_EQ(s.scan({}, smb), (Ends{{1, {9}}}));
-  EXPECT_TRUE(s.scan({}, "x" + smb).empty());
+  EXPECT_TRUE(s.scan({}, std::string("x").append(smb)).empty());
   EXPECT_TRUE(s.scan({}, smb.substr(0, 8)).empty());
-  EXPECT_EQ(s.scan({}, smb, 0, 8), (Ends{{1, {9}}}));  // the last byte has just come
-  EXPECT_TRUE(s.scan({}, smb + "z", 0, 9).empty());    // seen before
-  EXPECT_TRUE(s.scan({}, smb, 100, 0).empty());        // not the start of the stream
+  EXPECT_EQ(s.scan({}, smb, 0, 8), (Ends{{1, {9}}}));                   // the last byte has just come
+  EXPECT_TRUE(s.scan({}, std::string(smb).append("z"), 0, 9).empty());  // seen before
+  EXPECT_TRUE(s.scan({}, smb, 100, 0).empty());                         // not the start of the stream
   EXPECT_EQ(s.scan(http_uri(), "/gATE.php").size(), 1u);
   EXPECT_EQ(s.scan(http_uri(), "/gATF.php").size(), 0u);
   EXPECT_EQ(s.scan(http_uri(), "//gATE.php").size(), 0u);
@@ -61,7 +62,8 @@ TEST(Scanner, RangeOfOffsetAndDepth) {
       R"(alert tcp any any -> any any (flow:to_server; content:"QzXwKj"; offset:2; depth:10; sid:1;))");
   ASSERT_TRUE(s.set) << s.why;
   for (std::size_t at = 0; at < 12; ++at) {
-    const std::string text = std::string(at, '.') + "QzXwKj";
+    std::string text(at, '.');
+    text.append("QzXwKj");
     const bool inside = at >= 2 && at + 6 <= 12;
     EXPECT_EQ(s.scan({}, text).size(), inside ? 1u : 0u) << at;
   }
@@ -72,9 +74,13 @@ TEST(Scanner, WithinBoundsWhatFollowsAnAnchor) {
   LoadedSet s(
       R"(alert tcp any any -> any any (flow:to_server; content:"|16 03|"; startswith; content:"QzXwKj"; within:20; sid:1;))");
   ASSERT_TRUE(s.set) << s.why;
-  const std::string head = "\x16\x03";
-  EXPECT_EQ(s.scan({}, head + std::string(14, '.') + "QzXwKj"), (Ends{{1, {22}}}));
-  EXPECT_TRUE(s.scan({}, head + std::string(15, '.') + "QzXwKj").empty());
+  const auto text = [](std::size_t between) {
+    std::string t = "\x16\x03";
+    t.append(between, '.').append("QzXwKj");
+    return t;
+  };
+  EXPECT_EQ(s.scan({}, text(14)), (Ends{{1, {22}}}));
+  EXPECT_TRUE(s.scan({}, text(15)).empty());
 }
 
 TEST(Scanner, AcrossChunksOnceAndOnlyNew) {
@@ -194,7 +200,7 @@ TEST(Scanner, NeverMissesWhatAPlainSearchFinds) {
           p.offset = below(20);
           p.depth = static_cast<int>(p.bytes.size()) + below(10);
         }
-        rule += "content:\"" + p.bytes + "\"; ";
+        rule.append("content:\"").append(p.bytes).append("\"; ");
         if (p.nocase) rule += "nocase; ";
         if (p.anchored) {
           rule += "startswith; ";
@@ -206,7 +212,7 @@ TEST(Scanner, NeverMissesWhatAPlainSearchFinds) {
         contents.push_back(p);
       }
       rule.append("sid:").append(std::to_string(sid)).append(";)\n");
-      rules += rule;
+      rules.append(rule);
       pieces.push_back(contents);
     }
     LoadedSet s(rules);

@@ -79,7 +79,8 @@ TEST(SignatureSet, ChangedBlocksAreRefusedOrHarmless) {
   LoadedSet s(kRules);
   ASSERT_TRUE(s.set) << s.why;
   std::mt19937 random(11);
-  const std::string text = "GET /evilgate7.php qzxwkj \xffSMB" + std::string(100, 'x');
+  std::string text = "GET /evilgate7.php qzxwkj \xffSMB";
+  text.append(100, 'x');
   unsigned refused = 0, loaded = 0;
   const auto* header = reinterpret_cast<const abi::SignatureHeader*>(s.compiled.blob.data());
   for (int round = 0; round < 3000; ++round) {
@@ -159,7 +160,7 @@ alert tcp [192.0.2.0/24,!192.0.2.200] any -> any any (msg:"d"; flags:S; sid:6;))
 
 TEST(SignatureSet, EmergingThreats) {
   const std::filesystem::path rules =
-      std::filesystem::path(__FILE__).parent_path() / "../../../shared/rules/etopen-2024-03-08.rules.gz";
+      std::filesystem::path(SEKISHO_SOURCE_ROOT) / "../shared/rules/etopen-2024-03-08.rules.gz";
   if (!std::filesystem::exists(rules)) GTEST_SKIP() << "no " << rules;
   signatures::Loader loader{signatures::LoadOptions{}};
   ASSERT_TRUE(loader.add_file(rules.string()));
