@@ -213,7 +213,11 @@ void classify(Signature& s) {
                        (anchored && s.protocol.mode != Protocol::Mode::stream && !s.flow.only_stream);
     s.payload_stream = tcp && !packet && !packet_buffers;
   }
-  const bool any_ports = s.source.ports->any && s.destination.ports->any;
+  // Ports do not make it a packet's matter; of state only setting flowbits is compatible.
+  const bool only_sets_flowbits = std::all_of(s.state.begin(), s.state.end(), [](const StateOp& op) {
+    const auto* bits = std::get_if<FlowBits>(&op);
+    return bits != nullptr && bits->op == FlowBits::Op::set;
+  });
   if (app)
     s.type = Type::app_tx;
   else if (event && !payload)
@@ -229,7 +233,7 @@ void classify(Signature& s) {
     s.type = Type::protocol_detection;
   else if (s.protocol.app != AppProtocol::unknown)
     s.type = Type::app_layer;
-  else if (any_ports && !s.flow.present && s.state.empty() && !only_protocol &&
+  else if (!s.flow.present && only_sets_flowbits && !only_protocol &&
            s.protocol.mode == Protocol::Mode::normal &&
            std::all_of(s.packet_checks.begin(), s.packet_checks.end(), [](const PacketCheck& c) {
              return std::holds_alternative<IpProtocol>(c) || std::holds_alternative<SameIp>(c);

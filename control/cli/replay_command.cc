@@ -139,7 +139,8 @@ int replay(const Settings& s, const Options& o) {
   }
   const std::string program = beside_this_program("sekisho-replay"),
                     snapshot = fmt::format("/proc/self/fd/{}", memory->get());
-  const std::string number = std::to_string(wire), most = std::to_string(set.max_alerts);
+  const std::string number = std::to_string(wire), most = std::to_string(set.max_alerts),
+                    stranger = std::to_string(set.stranger);
   const pid_t child = fork();
   if (child == 0) {
     fcntl(memory->get(), F_SETFD, 0);
@@ -149,6 +150,10 @@ int replay(const Settings& s, const Options& o) {
     if (!o.write.empty()) argv.insert(argv.end(), {"--write", o.write.c_str()});
     if (inspects || o.app_log) argv.insert(argv.end(), {"--passive", "1", "--max-alerts", most.c_str()});
     if (o.app_log) argv.insert(argv.end(), {"--app-log", "1"});
+    if (set.async) argv.insert(argv.end(), {"--async", "1"});
+    if (inspects && o.config.empty() && !o.signatures.checksums_off)
+      argv.insert(argv.end(), {"--checksum", "auto"});
+    if (inspects) argv.insert(argv.end(), {"--stranger", stranger.c_str()});
     argv.push_back(nullptr);
     execvp(program.c_str(), const_cast<char* const*>(argv.data()));
     std::fprintf(stderr, "sekisho: %s: %s\n", program.c_str(), std::strerror(errno));

@@ -40,7 +40,8 @@ struct Settings {
   std::vector<std::string> reputation;
   std::map<unsigned, Action> order;
   unsigned max_alerts = 15;
-  bool midstream = false;
+  bool midstream = false, async = false;
+  std::string stranger = "auto";
 };
 
 Settings read_settings(const SignatureOptions& o) {
@@ -59,6 +60,9 @@ Settings read_settings(const SignatureOptions& o) {
     if (key == "packet-alert-max")
       s.max_alerts = static_cast<unsigned>(std::strtoul(value.c_str(), nullptr, 10));
     if (key == "stream.midstream") s.midstream = yes;
+    if (key == "stream.async-oneside") s.async = yes;
+    if (key == "exception-policy" && s.stranger == "auto") s.stranger = value;
+    if (key == "stream.midstream-policy") s.stranger = value;
     if (key.starts_with("action-order.")) {
       const unsigned place = static_cast<unsigned>(std::strtoul(key.c_str() + 13, nullptr, 10));
       static const std::map<std::string, Action> kActions = {{"pass", Action::pass},
@@ -135,6 +139,12 @@ bool prepare_signatures(const SignatureOptions& o, ReplaySignatures& out) {
   out.info = std::make_shared<SetInfo>(std::move(compiled.info));
   out.midstream = settings.midstream;
   out.max_alerts = settings.max_alerts;
+  out.async = settings.async;
+  if (settings.stranger == "pass-flow" || settings.stranger == "pass-packet" || settings.stranger == "bypass")
+    out.stranger = 1;
+  if (o.prevent && !settings.midstream &&
+      (settings.stranger == "auto" || settings.stranger == "drop-flow" || settings.stranger == "reject"))
+    out.stranger = 2;
   return true;
 }
 

@@ -25,7 +25,8 @@ struct ReplaySignatures {
   control::SignaturePart part;
   std::shared_ptr<signatures::SetInfo> info;
   std::unordered_map<std::string, std::string> categories;
-  bool midstream = false;
+  bool midstream = false, async = false;
+  unsigned stranger = 0;  // TCP flows without a SYN: 0 inspected, 1 passed, 2 dropped
   unsigned max_alerts = 15;
   std::size_t loaded = 0, rejected = 0;
 };

@@ -37,8 +37,7 @@ AlwaysLists::AlwaysLists(const SetView& set, std::span<const std::uint32_t> pack
         break;
       case abi::SignatureType::ip_only:
       case abi::SignatureType::like_ip_only:
-        ip_only_.push_back(index);
-        break;
+        break;  // SignatureSet::always_of, by address
       case abi::SignatureType::protocol_detection:
         detection_.push_back(index);
         break;

@@ -29,7 +29,6 @@ class AlwaysLists {
     list.by_destination.find(destination_port, visit);
     list.by_source.find(source_port, visit);
   }
-  std::span<const std::uint32_t> ip_only() const { return ip_only_; }
   std::span<const std::uint32_t> detection() const { return detection_; }
   std::span<const std::uint32_t> events() const { return decoder_; }  // decode and stream events
   std::span<const std::uint32_t> app(abi::AppProtocol app, unsigned direction) const {
@@ -66,7 +65,7 @@ class AlwaysLists {
   void add_packet(const SetView& set, std::uint32_t signature);
 
   PacketList packet_[kTransports][2];
-  std::vector<std::uint32_t> ip_only_, detection_, decoder_, app_events_;
+  std::vector<std::uint32_t> detection_, decoder_, app_events_;
   std::vector<std::uint32_t> app_[kApps][2], transaction_[kApps][2];
 };
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "dataplane/abi/inspect.h"
 #include "dataplane/packet/packet.h"
@@ -17,9 +18,13 @@ class Expectations {
   static constexpr std::size_t kRoom = 256;
   static constexpr std::uint64_t kLifeNs = 60'000'000'000ull;
 
+  static constexpr std::size_t kMostName = 200;
+
   struct Announced {
     abi::AppProtocol app = abi::AppProtocol::unknown;
     std::uint8_t facts = 0;
+    std::uint8_t name_size = 0;
+    std::uint8_t name[kMostName] = {};  // of the file; cut off
   };
 
   // Between the two hosts of `session`, to `server_port` of the host that is low / high.
@@ -33,6 +38,14 @@ class Expectations {
     e.port = server_port;
     e.what = what;
     e.until_ns = now_ns + kLifeNs;
+  }
+
+  // The name of the file that the newest announcement is about.
+  void name_last(std::span<const std::uint8_t> name) {
+    if (next_ == 0) return;
+    Announced& what = entry_[(next_ - 1) % kRoom].what;
+    what.name_size = static_cast<std::uint8_t>(name.size() < kMostName ? name.size() : kMostName);
+    std::memcpy(what.name, name.data(), what.name_size);
   }
 
   // Once for each announcement. server_is_low: of the new connection.

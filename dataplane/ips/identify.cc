@@ -49,7 +49,7 @@ void Inspector::feed_datagram(Direction d, Bytes payload) {
   Inspection& f = *flow_;
   if (f.has(inspect_flag::kAppFailed) || payload.empty()) return;
   if (f.parser == nullptr) {
-    const std::uint16_t port = from_initiator_ ? context_.destination_port : context_.source_port;
+    const std::uint16_t port = to_server_ ? context_.destination_port : context_.source_port;
     const auto all = app::protocols();
     const unsigned side = index(d);
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -81,7 +81,17 @@ void Inspector::give_parser(Direction d, Bytes bytes, bool first, bool end) {
       .first = first, .end = end, .established = context_.has(context_flag::kEstablished)};
   const app::Fed fed = f.parser->feed(d, bytes, flags, f.facts, *this);
   if (fed == app::Fed::failed) return give_up_app();
-  if (change_wanted_) apply_change();
+  if (!change_wanted_) return;
+  const std::size_t left = std::min(f.parser->left_over(), bytes.size());
+  apply_change();
+  if (left == 0) return;
+  // The end of these bytes is the next protocol's.
+  const unsigned side = index(d);
+  if (f.parser != nullptr) return give_parser(d, bytes.last(left), true, end);
+  if (change_to_ == abi::AppProtocol::unknown && !f.has(inspect_flag::kAppFailed)) {
+    f.fed[side] -= left;
+    probe(d, bytes.last(left), end);
+  }
 }
 
 // REQUIRES: bytes are all of this direction that no parser has had.
@@ -91,9 +101,10 @@ void Inspector::probe(Direction d, Bytes first, bool end) {
   if (first.empty()) return;
   const auto all = app::protocols();
   if (f.fed[0] == 0 && f.fed[1] == 0 && !expectations_.empty() && !f.has(inspect_flag::kExpected)) {
-    const bool initiator_low = source_is_low_ == from_initiator_;
+    const bool initiator_low = source_is_low_ == to_server_;
     const Expectations::Announced announced = expectations_.take(*key_, !initiator_low, context_.now_ns);
     f.set(inspect_flag::kExpected);
+    expected_ = announced;
     if (announced.app != abi::AppProtocol::unknown) {
       const app::ProtocolEntry* entry = app::protocol(announced.app, 6);
       if (entry != nullptr) {
@@ -106,7 +117,7 @@ void Inspector::probe(Direction d, Bytes first, bool end) {
       }
     }
   }
-  const std::uint16_t port = from_initiator_ ? context_.destination_port : context_.source_port;
+  const std::uint16_t port = to_server_ ? context_.destination_port : context_.source_port;
   const bool enough = end || first.size() >= app::kMaxProbe;
   const app::ProtocolEntry* found = nullptr;
   bool wait = false;
@@ -128,6 +139,20 @@ void Inspector::probe(Direction d, Bytes first, bool end) {
       if (wait && found == nullptr && all[i]->probe == nullptr) break;
     }
   }
+  // Met in midstream, and these bytes are what the other side would say.
+  if (found == nullptr && !wait && f.fed[0] == 0 && f.fed[1] == 0 &&
+      (half_of(d).flags & stream::half_flag::kMidstream) != 0 && !f.has(inspect_flag::kReversed)) {
+    for (const app::ProtocolEntry* entry : all) {
+      if (entry->transport != 6 || entry->probe == nullptr ||
+          entry->probe(app::other(d), first.first(std::min(first.size(), app::kMaxProbe)),
+                       context_.source_port) != app::Probe::yes)
+        continue;
+      reverse();
+      std::swap(f.excluded[0], f.excluded[1]);
+      f.excluded[index(app::other(d))] = 0;
+      return probe(app::other(d), first, end);
+    }
+  }
   if (found == nullptr) {
     if (!wait) f.set(inspect_flag::kProbed, side);
     // The other side may still tell.
@@ -143,7 +168,7 @@ void Inspector::probe(Direction d, Bytes first, bool end) {
   if (f.parser == nullptr) return;
   // What the other side said before comes first.
   const Direction o = app::other(d);
-  const Kept before = kept(streams_, flow_->tcp.half[index(o)]);
+  const Kept before = kept(streams_, half_of(o));
   const std::uint64_t from = std::max(f.fed[index(o)], before.offset);
   const std::uint64_t until = before.offset + before.bytes.size();
   if (until > from) {
@@ -190,7 +215,7 @@ void Inspector::remove_parser() {
 
 void Inspector::give_up_app() {
   if (set_ != nullptr && candidates_ != 0)
-    judge_candidates(nullptr, from_initiator_ ? Direction::to_server : Direction::to_client);
+    judge_candidates(nullptr, to_server_ ? Direction::to_server : Direction::to_client);
   remove_parser();
   change_wanted_ = false;
   flow_->set(inspect_flag::kAppFailed);
@@ -200,7 +225,7 @@ void Inspector::apply_change() {
   change_wanted_ = false;
   Inspection& f = *flow_;
   if (set_ != nullptr && candidates_ != 0)
-    judge_candidates(nullptr, from_initiator_ ? Direction::to_server : Direction::to_client);
+    judge_candidates(nullptr, to_server_ ? Direction::to_server : Direction::to_client);
   remove_parser();
   const app::ProtocolEntry* entry =
       change_to_ == abi::AppProtocol::unknown ? nullptr : app::protocol(change_to_, 6);

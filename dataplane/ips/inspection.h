@@ -22,6 +22,7 @@ inline constexpr std::uint16_t kOpaque = 128;
 inline constexpr std::uint16_t kUnfed = 512;     // the parser wants no more bytes of this direction
 inline constexpr std::uint16_t kProbed = 2048;   // this direction's first bytes are no protocol that we know
 inline constexpr std::uint16_t kEndTold = 8192;  // the parser was told that this direction ended
+inline constexpr std::uint16_t kReversed = 32768;  // the first packet came from the server (midstream)
 }  // namespace inspect_flag
 
 // Signatures whose literal was seen in this direction's stream and that want more bytes.

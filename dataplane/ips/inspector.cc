@@ -57,6 +57,11 @@ SideState* state_of(app::Side& side, app::AppPool& pool) {
   return static_cast<SideState*>(side.host_state);
 }
 
+abi::Address6 wide(std::uint8_t version, const std::uint8_t* address) {
+  if (version == 4) return {0, 0xffff00000000ull | load_be32(address)};
+  return {load_be64(address), load_be64(address + 8)};
+}
+
 bool covers_flow(abi::SignatureType type) {
   return type != abi::SignatureType::packet && type != abi::SignatureType::decoder_event;
 }
@@ -118,9 +123,12 @@ void Inspector::fill_context(const FlowView& flow, const Packet& p, const FlowKe
   c.ip_version = p.ip_version;
   c.protocol = p.protocol;
   c.transport = transport_bit(p.protocol);
-  c.direction = flow.from_initiator ? abi::kToServer : abi::kToClient;
+  to_server_ = flow.from_initiator != (flow_ != nullptr && flow_->has(inspect_flag::kReversed));
+  c.direction = to_server_ ? abi::kToServer : abi::kToClient;
   c.flags = context_flag::kHasFlow;
-  if (flow.handshake_seen || (link_.midstream && p.protocol == kTcp)) c.flags |= context_flag::kEstablished;
+  const bool past_syn = p.protocol == kTcp && (p.tcp_flags & tcp_flag::kSyn) == 0;
+  if (flow.handshake_seen || ((link_.midstream || link_.async) && past_syn))
+    c.flags |= context_flag::kEstablished;
   if (link_.midstream) c.flags |= context_flag::kMidstream;
   if (p.flags & packet_flag::kTrain) c.flags |= context_flag::kFragmented;
   c.decode_events = events;
@@ -165,7 +173,23 @@ Finding Inspector::inspect(Inspection*& state, const FlowView& flow, const Packe
   }
   fill_context(flow, packet, key, decode_events);
   if (flow_->has(inspect_flag::kPassed)) return finding;
-  const unsigned d = flow.from_initiator ? 0 : 1;
+  if (packet.protocol == kTcp && !flow_->has(inspect_flag::kSeen, 0) && !flow_->has(inspect_flag::kSeen, 1)) {
+    const auto opening = static_cast<std::uint8_t>(packet.tcp_flags & (tcp_flag::kSyn | tcp_flag::kAck));
+    // A flow that begins with the server's answer.
+    if (opening == (tcp_flag::kSyn | tcp_flag::kAck) && link.midstream) reverse();
+    if (opening != tcp_flag::kSyn && link.stranger != LinkPolicy::Stranger::inspect) {
+      flow_->set(inspect_flag::kSeen, 0);
+      if (link.stranger == LinkPolicy::Stranger::pass) {
+        flow_->set(inspect_flag::kPassed);
+        return finding;
+      }
+      finding.verdict = abi::Verdict::drop;
+      finding.reason = abi::DropReason::tcp_not_syn;
+      finding.condemn = true;
+      return finding;
+    }
+  }
+  const unsigned d = to_server_ ? 0 : 1;
   const bool new_direction = !flow_->has(inspect_flag::kSeen, d);
   flow_->set(inspect_flag::kSeen, d);
 
@@ -181,7 +205,7 @@ Finding Inspector::inspect(Inspection*& state, const FlowView& flow, const Packe
     context_.app_to_server = flow_->app_of[0];
     context_.app_to_client = flow_->app_of[1];
     collect_packet(packet, new_direction);
-    judge_candidates(nullptr, flow.from_initiator ? Direction::to_server : Direction::to_client);
+    judge_candidates(nullptr, to_server_ ? Direction::to_server : Direction::to_client);
     judge_touched();
   }
   // The other direction's bytes that this acknowledgement made readable, and the rest of them.
@@ -195,10 +219,10 @@ Finding Inspector::inspect(Inspection*& state, const FlowView& flow, const Packe
 
 // Reassembly and the application's parser. Leaves the stream's view in the context and its candidates.
 void Inspector::transport(Finding& finding, const Packet& p) {
-  const Direction d = from_initiator_ ? Direction::to_server : Direction::to_client;
   if (p.protocol == kUdp) {
     counters_.inspected_bytes += p.payload_length;
-    feed_datagram(d, {p.data + p.payload, p.payload_length});
+    feed_datagram(to_server_ ? Direction::to_server : Direction::to_client,
+                  {p.data + p.payload, p.payload_length});
     return;
   }
   if (p.protocol != kTcp) return;
@@ -226,39 +250,54 @@ void Inspector::transport(Finding& finding, const Packet& p) {
     finding.reason = r.reason;
     return;
   }
-  if (!r.delivery.empty()) deliver(d, r.delivery);
+  if (!r.inspected && p.payload_length != 0 && (flow_->tcp.half[0].flags & stream::half_flag::kBase) == 0 &&
+      (flow_->tcp.half[1].flags & stream::half_flag::kBase) == 0)
+    return stray_payload(p);
+  if (!r.delivery.empty()) deliver(from_initiator_, r.delivery);
   // A drained span lives until the next call: each is judged before the next one is asked for.
   for (unsigned half = 0; half < 2; ++half) {
     if (!r.ready[half]) continue;
-    const Direction side = half == 0 ? Direction::to_server : Direction::to_client;
     for (bool more = true; more;) {
-      if (set_ != nullptr && candidates_ != 0) {
-        const std::uint8_t direction = context_.direction;
-        context_.direction = context_.stream.present ? direction : way(side);
-        judge_candidates(nullptr, d);
-        context_.direction = direction;
-      }
+      if (set_ != nullptr && candidates_ != 0) judge_candidates(nullptr, direction_of(from_initiator_));
       const stream::Drained drained = stream::drain(streams_, flow_->tcp, half == 0, stream_options_);
       more = drained.more;
       context_.stream_events |= drained.events;
       if (drained.delivery.empty()) break;
       const std::uint8_t direction = context_.direction;
-      context_.direction = way(side);
-      deliver(side, drained.delivery);
-      if (set_ != nullptr) judge_candidates(nullptr, side);
+      deliver(half == 0, drained.delivery);
+      context_.direction = way(direction_of(half == 0));
+      if (set_ != nullptr) judge_candidates(nullptr, direction_of(half == 0));
       context_.direction = direction;
       context_.stream = View{};
     }
   }
 }
 
-void Inspector::deliver(Direction d, const stream::Delivery& delivery) {
+// TCP of a connection that is not followed (midstream off): the packet's payload stands for the stream.
+void Inspector::stray_payload(const Packet& p) {
+  if (set_ == nullptr) return;
+  stream::Delivery alone;
+  alone.data = {p.data + p.payload, p.payload_length};
+  alone.fresh = p.payload_length;
+  context_.stream = {alone.data, 0, 0, true, true};
+  collect_stream(direction_of(from_initiator_), alone);
+}
+
+// The two ends change their parts: what was taken for the client is the server.
+void Inspector::reverse() {
+  flow_->flags ^= inspect_flag::kReversed;
+  to_server_ = !to_server_;
+  context_.direction = to_server_ ? abi::kToServer : abi::kToClient;
+}
+
+void Inspector::deliver(bool from_initiator, const stream::Delivery& delivery) {
+  feed(direction_of(from_initiator), delivery);
+  const Direction d = direction_of(from_initiator);  // feeding may have found out that it is the other one
   const unsigned side = index(d);
   if (flow_->has(inspect_flag::kOpaque, side))
     counters_.opaque_bytes += delivery.fresh;
   else
     counters_.inspected_bytes += delivery.fresh;
-  feed(d, delivery);
   context_.app = flow_->app;
   context_.app_original = flow_->app_original;
   context_.app_to_server = flow_->app_of[0];
@@ -309,7 +348,7 @@ void Inspector::collect_stream(Direction d, const stream::Delivery& delivery) {
 void Inspector::collect_packet(const Packet& p, bool new_direction) {
   if (candidates_ == 0) next_epoch();
   const AlwaysLists& lists = set_->lists;
-  const unsigned d = from_initiator_ ? 0 : 1;
+  const unsigned d = to_server_ ? 0 : 1;
   const abi::AppProtocol app = flow_ != nullptr ? flow_->app : abi::AppProtocol::unknown;
   const auto add = [this](std::uint32_t signature) { add_candidate(signature, 0); };
   if (p.payload_length != 0 && (flow_ == nullptr || !flow_->has(inspect_flag::kOpaque, d))) {
@@ -330,8 +369,12 @@ void Inspector::collect_packet(const Packet& p, bool new_direction) {
     if ((context_.direction >> way_of & 1) != 0)
       lists.for_packet(static_cast<unsigned>(__builtin_ctz(context_.transport)), way_of, context_.source_port,
                        context_.destination_port, add);
-  if (new_direction)
-    for (const std::uint32_t s : lists.ip_only()) add(s);
+  if (new_direction) {
+    const abi::Address6 source = wide(context_.ip_version, context_.source);
+    const abi::Address6 destination = wide(context_.ip_version, context_.destination);
+    set_->set->always_of(abi::SignatureType::ip_only).candidates(source, destination, add);
+    set_->set->always_of(abi::SignatureType::like_ip_only).candidates(source, destination, add);
+  }
   if (context_.decode_events != 0 || context_.stream_events != 0)
     for (const std::uint32_t s : lists.events()) add(s);
   if (flow_ != nullptr && app != abi::AppProtocol::unknown) {
@@ -723,10 +766,43 @@ void Inspector::bypass(Direction d) {
 void Inspector::expect(abi::AppProtocol app, std::uint8_t facts, std::uint16_t server_port,
                        Direction connects_to) {
   if (key_ == nullptr) return;
-  // The session's server is where the initiator's packets go.
-  const bool initiator_low = source_is_low_ == from_initiator_;
+  const bool initiator_low = source_is_low_ == to_server_;  // the session's client is the low end
   const bool server_is_low = connects_to == Direction::to_server ? !initiator_low : initiator_low;
-  expectations_.add(*key_, server_is_low, server_port, {app, facts}, context_.now_ns);
+  Expectations::Announced what;
+  what.app = app;
+  what.facts = facts;
+  expectations_.add(*key_, server_is_low, server_port, what, context_.now_ns);
+}
+
+bool Inspector::is_endpoint(Direction d, Bytes address) const {
+  if (key_ == nullptr) return true;
+  const bool client_is_low = source_is_low_ == to_server_;
+  const std::uint8_t* end = (d == Direction::to_server) != client_is_low ? key_->low : key_->high;
+  return address.size() == (key_->ip_version == 4 ? 4u : 16u) &&
+         std::memcmp(address.data(), end, address.size()) == 0;
+}
+
+void Inspector::expect_file(Bytes name) {
+  expectations_.name_last(name);
+}
+
+Bytes Inspector::expected_file() {
+  return {expected_.name, expected_.name_size};
+}
+
+// Without signatures only the records of transactions want bodies, for their hashes.
+bool Inspector::wants(abi::Buffer buffer) const {
+  if (set_ != nullptr && set_->wants[static_cast<unsigned>(buffer)]) return true;
+  switch (buffer) {
+    case abi::Buffer::http_host:  // what goes with an alert
+    case abi::Buffer::http_uri_raw:
+    case abi::Buffer::http_method:
+    case abi::Buffer::http_user_agent:
+    case abi::Buffer::http_stat_code:
+      return set_ != nullptr;
+    default:
+      return false;
+  }
 }
 
 void Inspector::change_protocol(abi::AppProtocol app) {

@@ -32,8 +32,13 @@ namespace sekisho::ips {
 struct LoadedSet {
   std::shared_ptr<const SignatureSet> set;
   AlwaysLists lists;
+  std::array<bool, abi::kBufferCount> wants{};  // buffers that some signature looks at
   explicit LoadedSet(std::shared_ptr<const SignatureSet> s)
-      : set(std::move(s)), lists(set->view(), set->packet_always()) {}
+      : set(std::move(s)), lists(set->view(), set->packet_always()) {
+    for (const abi::GroupRecord& group : set->view().groups)
+      if (static_cast<unsigned>(group.buffer) < abi::kBufferCount)
+        wants[static_cast<unsigned>(group.buffer)] = true;
+  }
 };
 
 struct InspectorOptions {
@@ -47,9 +52,11 @@ struct InspectorOptions {
 
 // How the packet's link wants it.
 struct LinkPolicy {
-  bool prevent = false;                   // else signatures only alert
-  bool overload_pass = false;             // overload action
-  bool midstream = false;                 // streams without a handshake are followed
+  bool prevent = false;        // else signatures only alert
+  bool overload_pass = false;  // overload action
+  bool midstream = false;      // streams without a handshake are followed
+  enum class Stranger : std::uint8_t { inspect, pass, drop };
+  Stranger stranger = Stranger::inspect;  // a TCP flow whose first packet is no SYN
   bool async = false;                     // one side may never be seen
   const std::uint8_t* actions = nullptr;  // abi::IpsAction, one for each signature; nullptr: as written
   std::uint64_t depth = 0;
@@ -162,6 +169,10 @@ class Inspector final : private app::Host {
   void expect(abi::AppProtocol app, std::uint8_t facts, std::uint16_t server_port,
               app::Direction connects_to) override;
   void change_protocol(abi::AppProtocol app) override;
+  bool wants(abi::Buffer buffer) const override;
+  bool is_endpoint(app::Direction d, Bytes address) const override;
+  void expect_file(Bytes name) override;
+  Bytes expected_file() override;
   bool wants_log(abi::AppProtocol) const override { return options_.app_log; }
   void log(app::Transaction* tx, abi::AppProtocol app, std::span<const Field> fields) override;
   bool wants_file_hash() const override { return options_.file_hashes; }
@@ -183,7 +194,16 @@ class Inspector final : private app::Host {
   void fill_context(const FlowView& flow, const Packet& packet, const FlowKey& key,
                     abi::DecodeEventMask events);
   void transport(Finding& finding, const Packet& packet);
-  void deliver(app::Direction d, const stream::Delivery& delivery);
+  void deliver(bool from_initiator, const stream::Delivery& delivery);
+  app::Direction direction_of(bool from_initiator) const {
+    return from_initiator != flow_->has(inspect_flag::kReversed) ? app::Direction::to_server
+                                                                 : app::Direction::to_client;
+  }
+  const stream::Half& half_of(app::Direction d) const {
+    return flow_->tcp.half[(d == app::Direction::to_server) != flow_->has(inspect_flag::kReversed) ? 0 : 1];
+  }
+  void reverse();
+  void stray_payload(const Packet& packet);
   void collect_packet(const Packet& packet, bool new_direction);
   void collect_stream(app::Direction d, const stream::Delivery& delivery);
   void judge_candidates(const app::Transaction* tx, app::Direction d);
@@ -235,10 +255,13 @@ class Inspector final : private app::Host {
   stream::Options stream_options_;
   Inspection* flow_ = nullptr;
   const FlowKey* key_ = nullptr;
-  bool source_is_low_ = true, from_initiator_ = true;
+  // from_initiator_: the packet came from the end that opened the flow as the flow table has it; to_server_:
+  // from the client (the same, unless the flow was met in midstream by its server's packet).
+  bool source_is_low_ = true, from_initiator_ = true, to_server_ = true;
   bool change_wanted_ = false;
   abi::AppProtocol change_to_ = abi::AppProtocol::unknown;
   FlowState no_flow_state_;
+  Expectations::Announced expected_;
 
   std::uint32_t epoch_ = 0;
   std::vector<std::uint32_t> stamp_;  // one for each signature: epoch_ when it is a candidate already

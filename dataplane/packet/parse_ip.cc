@@ -72,9 +72,11 @@ DropReason parse_ipv4(Context& c) noexcept {
   c.end = p.l3 + total;
   set_key(c, 0, 0);
   if (c.verify && !checksum_holds(sum_short(ip, header))) return DropReason::ipv4_checksum;
-  if (const DropReason r = check_ipv4_options(ip + 20, header - 20); r != DropReason::none) return r;
-  const bool unspecified = load_be32(ip + 12) == 0;
-  if (!unspecified && !ipv4_source_sound(ip[12])) return DropReason::ipv4_address;
+  const bool lenient = c.topology.lenient();
+  const DropReason odd = check_ipv4_options(ip + 20, header - 20);
+  if (odd != DropReason::none && !lenient) return odd;
+  const bool unspecified = load_be32(ip + 12) == 0 && !lenient;
+  if (!unspecified && !lenient && !ipv4_source_sound(ip[12])) return DropReason::ipv4_address;
 
   if ((load_be16(ip + 6) & 0x3fff) != 0) {
     mark_fragment(c, p.l3 + header);
@@ -102,7 +104,7 @@ DropReason parse_ipv6(Context& c) noexcept {
   c.end = p.l3 + 40 + length;
   set_key(c, 0, 0);
   const std::uint8_t* source = ip + 8;
-  if (!ipv6_source_sound(source)) return DropReason::ipv6_address;
+  if (!ipv6_source_sound(source) && !c.topology.lenient()) return DropReason::ipv6_address;
 
   const ExtensionChain chain = walk_extensions(ip + 40, length, ip[6], kFromHeader);
   if (chain.fault != DropReason::none) return chain.fault;
@@ -115,7 +117,7 @@ DropReason parse_ipv6(Context& c) noexcept {
     p.l4 = static_cast<std::uint16_t>(behind);
     r = parse_transport(c);
   }
-  if (r == DropReason::none && all_zero(source, 16) && !unspecified_allowed(c))
+  if (r == DropReason::none && all_zero(source, 16) && !unspecified_allowed(c) && !c.topology.lenient())
     return DropReason::ipv6_address;
   return r;
 }

@@ -23,7 +23,8 @@ DropReason parse_tcp(Context& c) {
   if (c.verify &&
       !checksum_holds(sum_bytes(tcp, bytes) + c.addresses_sum() + pseudo_tail(protocol::kTcp, bytes)))
     return DropReason::tcp_checksum;
-  if (p.source_port == 0 || p.destination_port == 0) return DropReason::port_zero;
+  if ((p.source_port == 0 || p.destination_port == 0) && !c.topology.lenient()) return DropReason::port_zero;
+  if (c.topology.lenient()) return DropReason::none;
   if (!tcp_flags_sound(p.tcp_flags)) return DropReason::tcp_flags;
   if (!tcp_options_sound(tcp + 20, header - 20)) return DropReason::tcp_option;
   return DropReason::none;
@@ -48,7 +49,7 @@ DropReason parse_udp(Context& c) {
         !checksum_holds(sum_bytes(udp, length) + c.addresses_sum() + pseudo_tail(protocol::kUdp, length)))
       return DropReason::udp_checksum;
   }
-  if (p.source_port == 0 || p.destination_port == 0) return DropReason::port_zero;
+  if ((p.source_port == 0 || p.destination_port == 0) && !c.topology.lenient()) return DropReason::port_zero;
   return DropReason::none;
 }
 
@@ -66,7 +67,7 @@ DropReason parse_sctp(Context& c) {
   std::uint32_t stored;
   std::memcpy(&stored, sctp + 8, 4);
   if (c.verify && stored != sctp_checksum(sctp, bytes)) return DropReason::sctp_checksum;
-  if (p.source_port == 0 || p.destination_port == 0) return DropReason::port_zero;
+  if ((p.source_port == 0 || p.destination_port == 0) && !c.topology.lenient()) return DropReason::port_zero;
   return DropReason::none;
 }
 

@@ -61,6 +61,15 @@ class Topology {
     return index < link_of_.size() && link_of_[index] != abi::kNone16 ? &links_[link_of_[index]] : nullptr;
   }
 
+  // A capture that was taken elsewhere: addresses, options and flags that no host should send are let through,
+  // so that signatures can see them. Never on a wire. Set before first use.
+  void set_lenient() { lenient_ = true; }
+  void trust_checksums() {
+    for (Port& port : ports_) port.verify_checksums = false;
+    for (Interface& i : interfaces_) i.verify_checksums = false;
+  }
+  bool lenient() const { return lenient_; }
+
   // The seed of Packet::hash. Random per run.
   std::uint64_t seed() const { return seed_; }
 
@@ -95,6 +104,7 @@ class Topology {
   std::vector<std::uint16_t> ethertypes_;
   std::vector<abi::LinkRecord> links_;
   std::vector<std::uint16_t> link_of_;  // by sekisho_link_index
+  bool lenient_ = false;
   std::uint64_t seed_;
 };
 

@@ -119,18 +119,83 @@ void FlowStage::one(Burst& burst, std::uint32_t slot) noexcept {
   if (from_initiator) p.flags |= packet_flag::kFromInitiator;
 }
 
+std::uint32_t FlowStage::inside(Packet& p, const FlowKey& key, std::uint32_t outer) noexcept {
+  std::uint32_t index = table_.find_live(
+      key, p.hash, c_.now_ms, [&](std::uint32_t i) { ended(i, flow::natural_end(table_.flow(i).state)); });
+  const flow::TrackOptions options{.midstream = true, .allow_syn_data = true};
+  if (index != kNoFlow) {
+    flow::Flow& f = table_.flow(index);
+    const bool from_initiator = f.from_initiator(p);
+    if (f.state != flow::State::condemned) {
+      const flow::TrackResult r = flow::track(f, p, from_initiator, options);
+      if (r.outcome == flow::Outcome::reuse) {
+        end(index, flow::natural_end(f.state));
+        index = kNoFlow;
+      } else {
+        f.touch(from_initiator, p.length, c_.now_ms);
+        if (r.state_changed) table_.settle(index, c_.timeouts);
+        f.generation = c_.epoch;
+        p.flow = index;
+        if (from_initiator) p.flags |= packet_flag::kFromInitiator;
+        return index;
+      }
+    } else {
+      f.last_seen_ms = c_.now_ms;
+      p.flow = index;
+      return index;
+    }
+  }
+  const auto inserted =
+      table_.insert(key, p.hash, c_.now_ms, [&](std::uint32_t i) { ended(i, abi::FlowEnd::timeout); });
+  if (inserted.index == kNoFlow) return kNoFlow;
+  flow::Flow& f = table_.flow(inserted.index);
+  const flow::Flow& carrier = table_.flow(outer);
+  flow::Origin& origin = table_.origin(inserted.index);
+  const std::uint64_t flow_id = origin.flow_id;
+  const std::uint32_t hash = origin.hash;
+  f.flags = p.source_is_low ? flow::flow_flag::kInitiatorLow : 0;
+  if (flow::track(f, p, true, options).outcome != flow::Outcome::pass) {
+    flow::restore(f);
+    f.flags |= flow::flow_flag::kLearnt;
+  }
+  f.generation = c_.epoch;
+  f.rule = carrier.rule;
+  f.link = carrier.link;
+  f.action = carrier.action;
+  f.flags |= carrier.flags & flag::kLogged;
+  origin = table_.origin(outer);
+  origin.flow_id = flow_id;
+  origin.hash = hash;
+  origin.start_ns = c_.now_ns;
+  origin.source_token = 0;
+  origin.idle_timeout_s = 0;
+  f.touch(true, p.length, c_.now_ms);
+  table_.settle(inserted.index, c_.timeouts);
+  abi::LinkCounters& counters = c_.counters.link[f.link];
+  add(counters.flows_started);
+  add(counters.flows_live);
+  add(c_.counters.flows_live);
+  add(c_.counters.flows_created);
+  p.flow = inserted.index;
+  p.flags |= packet_flag::kFromInitiator | packet_flag::kNewFlow;
+  return inserted.index;
+}
+
 void FlowStage::icmp_error(Burst& burst, std::uint32_t slot) noexcept {
   Packet& p = burst.packet[slot];
   const std::uint32_t index = table_.find_live(burst.key[slot], p.hash, c_.now_ms, [&](std::uint32_t i) {
     ended(i, flow::natural_end(table_.flow(i).state));
   });
-  if (index == kNoFlow) return burst.drop(slot, DropReason::icmp_unrelated);
+  if (index == kNoFlow) {
+    if (c_.options.passive) return;
+    return burst.drop(slot, DropReason::icmp_unrelated);
+  }
   flow::Flow& f = table_.flow(index);
   if (f.state == flow::State::condemned) return burst.drop(slot, DropReason::flow_condemned);
   // A flow that a new snapshot has not judged yet lets no error through; its next packet settles it.
   if (f.generation != c_.epoch) return burst.drop(slot, DropReason::icmp_unrelated);
   const DropReason reason = flow::check_icmp_error(f, p, !f.from_initiator(p));
-  if (reason != DropReason::none) return burst.drop(slot, reason);
+  if (reason != DropReason::none && !c_.options.passive) return burst.drop(slot, reason);
   p.flow = index;
 }
 

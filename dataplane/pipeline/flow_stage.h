@@ -37,6 +37,10 @@ class FlowStage {
     ended(index, flow::natural_end(table_.flow(index).state));
   }
 
+  // The flow of a packet inside a tunnel (packet/tunnel.h): found or made, without a question to policy,
+  // which has judged the outer packet. kNoFlow: the table is full. Sets inner.flow and its flags.
+  std::uint32_t inside(Packet& inner, const FlowKey& key, std::uint32_t outer) noexcept;
+
   // Takes up a flow of an earlier run. False: policy or the table refuses it.
   bool restore(const abi::FlowRecord& record) noexcept;
 

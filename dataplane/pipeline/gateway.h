@@ -37,9 +37,11 @@ struct GatewayOptions {
   // A capture of what happened elsewhere: what connection tracking would drop is let pass, and inspected as
   // packets. Never on a wire.
   bool passive = false;
-  bool app_log = false;                        // records of applications' transactions (EVE http, dns, …)
-  bool file_hashes = false;                    // SHA-256 of files in those records
-  std::uint32_t max_alerts = 15;               // of one packet
+  bool async = false;             // passive: one direction of TCP may be missing
+  std::uint8_t stranger = 0;      // passive: TCP flows without a SYN are 0 inspected, 1 passed, 2 dropped
+  bool app_log = false;           // records of applications' transactions (EVE http, dns, …)
+  bool file_hashes = false;       // SHA-256 of files in those records
+  std::uint32_t max_alerts = 15;  // of one packet
   std::uint64_t app_memory = 256ull << 20;     // per worker: parsers, transactions, inspected flows
   std::uint64_t stream_memory = 256ull << 20;  // per worker: TCP reassembly
   ips::HostState* hosts = nullptr;             // shared by all workers; null: nothing is inspected

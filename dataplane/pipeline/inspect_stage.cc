@@ -6,8 +6,10 @@
 #include <cstring>
 #include <system_error>
 
+#include "dataplane/app/http.h"
 #include "dataplane/base/bytes.h"
 #include "dataplane/flow/track.h"
+#include "dataplane/packet/tunnel.h"
 #include "dataplane/pipeline/event_text.h"
 #include "dataplane/pipeline/flow_stage.h"
 
@@ -74,6 +76,9 @@ InspectStage::~InspectStage() {
 }
 
 void InspectStage::use(const Snapshot* snapshot) noexcept {
+  // Of this thread, as use() is the worker's.
+  app::http_options().lzma = true;
+  app::http_options().request_layers = app::http_options().response_layers = 3;
   std::fill(inspected_.begin(), inspected_.end(), 0);
   const bool loaded = snapshot != nullptr && snapshot->signatures != nullptr;
   ips::ScanScratch* scratch = loaded && c_.options.worker < snapshot->scratch.size()
@@ -89,6 +94,10 @@ void InspectStage::use(const Snapshot* snapshot) noexcept {
     policy.prevent = link.ips == static_cast<std::uint8_t>(abi::IpsMode::prevent);
     policy.overload_pass = link.overload == static_cast<std::uint8_t>(abi::OverloadAction::pass);
     policy.midstream = link.midstream != 0;
+    policy.async = c_.options.async;
+    policy.stranger = c_.options.stranger == 1   ? ips::LinkPolicy::Stranger::pass
+                      : c_.options.stranger == 2 ? ips::LinkPolicy::Stranger::drop
+                                                 : ips::LinkPolicy::Stranger::inspect;
     policy.depth = std::uint64_t{link.inspect_depth_kb} << 10;
     if (loaded && link.ips != 0 && link.ips_actions != 0xffffffffu)
       policy.actions = snapshot->view.ips_actions.data() + link.ips_actions;
@@ -106,16 +115,24 @@ void InspectStage::one(Burst& burst, std::uint32_t slot) noexcept {
   const Packet& p = burst.packet[slot];
   // A cut that came while the packets before were scanned.
   if (!c_.words.open(p.link)) return burst.drop(slot, DropReason::link_cut);
+  look(burst, slot, p, burst.key[slot], 0);
+}
+
+bool InspectStage::look(Burst& burst, std::uint32_t slot, const Packet& p, const FlowKey& key,
+                        unsigned depth) noexcept {
   packet_ = &p;
-  key_ = &burst.key[slot];
+  key_ = &key;
   index_ = p.flow;
   if (p.flow == kNoFlow || (p.flags & packet_flag::kIcmpError) != 0) {
-    act(burst, slot, inspector_.inspect_stray(p, *key_, true, 0, policies_[p.link], c_.now_ns));
-    return;
+    act(burst, slot, p, inspector_.inspect_stray(p, key, true, 0, policies_[p.link], c_.now_ns));
+    return (burst.live >> slot & 1) != 0;
   }
   const flow::Flow& f = table_.flow(p.flow);
   // Condemned by a packet before this one in the same burst.
-  if (f.state == flow::State::condemned) return burst.drop(slot, DropReason::flow_condemned);
+  if (f.state == flow::State::condemned) {
+    burst.drop(slot, DropReason::flow_condemned);
+    return false;
+  }
   ips::FlowView view;
   view.flow_id = table_.origin(p.flow).flow_id;
   view.from_initiator = (p.flags & packet_flag::kFromInitiator) != 0;
@@ -123,11 +140,18 @@ void InspectStage::one(Burst& burst, std::uint32_t slot) noexcept {
   view.handshake_seen = p.protocol == 6
                             ? flow::established(f.state) && (f.flags & flow::flow_flag::kLearnt) == 0
                             : f.packets(false) != 0 && f.packets(true) != 0;
-  act(burst, slot, inspector_.inspect(flow_[p.flow], view, p, *key_, 0, policies_[p.link], c_.now_ns));
+  act(burst, slot, p, inspector_.inspect(flow_[p.flow], view, p, key, 0, policies_[p.link], c_.now_ns));
+  if ((burst.live >> slot & 1) == 0) return false;
+  if (depth == packet::kMaxTunnels || !packet::may_carry(p)) return true;
+  Packet inner;
+  FlowKey inner_key;
+  if (!packet::parse_inner(p, key, c_.snapshot->topology, inner, inner_key)) return true;
+  if (flows_.inside(inner, inner_key, p.flow) == kNoFlow) return true;
+  return look(burst, slot, inner, inner_key, depth + 1);
 }
 
-void InspectStage::act(Burst& burst, std::uint32_t slot, const ips::Finding& finding) noexcept {
-  const Packet& p = burst.packet[slot];
+void InspectStage::act(Burst& burst, std::uint32_t slot, const Packet& p,
+                       const ips::Finding& finding) noexcept {
   if (finding.overloaded) {
     add(c_.counters.inspect_overload);
     if (finding.verdict == Verdict::pass) add(c_.counters.inspect_passed);

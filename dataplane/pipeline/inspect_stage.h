@@ -42,7 +42,9 @@ class InspectStage final : private ips::Listener {
                const ips::PacketContext& context) noexcept override;
 
   void one(Burst& burst, std::uint32_t slot) noexcept;
-  void act(Burst& burst, std::uint32_t slot, const ips::Finding& finding) noexcept;
+  // The packet, then what it carries. False: dropped.
+  bool look(Burst& burst, std::uint32_t slot, const Packet& p, const FlowKey& key, unsigned depth) noexcept;
+  void act(Burst& burst, std::uint32_t slot, const Packet& p, const ips::Finding& finding) noexcept;
   abi::Event event_of_present(abi::EventKind kind) const;
   static const char* alert_field(abi::Buffer id);
   bool excepted(const ips::Match& match, const ips::PacketContext& context) const;
