@@ -150,7 +150,10 @@ void DcerpcSession::forget(const Transaction& tx, AppPool& pool) {
 }
 
 void DcerpcSession::release(AppPool& pool) {
-  while (calls_ != nullptr) unlink(calls_, pool);
+  while (calls_ != nullptr) {
+    destroy_open(pool, calls_->tx);
+    unlink(calls_, pool);
+  }
   way_[0].pdu.release(pool);
   way_[1].pdu.release(pool);
   interfaces_.release(pool);

@@ -4,7 +4,7 @@
 // cut anywhere; connectionless ones (version 4) as datagrams. Fragments of a call are put together; a
 // complete request or response makes one dce_stub_data buffer. One transaction is one call: the request and
 // its response, found by call id. A transaction is made when its first side is complete and finished at once
-// on that side, so the host always knows every transaction.
+// on that side, so the host always knows every transaction; release() gives back those that still wait.
 //
 // Bounds: kMaxStub bytes a direction and call, kMaxFragments fragments, kMaxCalls calls that wait,
 // kMaxInterfaces contexts. What goes beyond raises an event; a stub is then given cut off.

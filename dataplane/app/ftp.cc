@@ -55,6 +55,7 @@ class FtpParser final : public Parser {
   void destroy(AppPool& pool) noexcept override {
     lines_[0].release(pool);
     lines_[1].release(pool);
+    for (unsigned i = 0; i < count_; ++i) destroy_open(pool, pending_[i].tx);
     pool.destroy(this);
   }
 

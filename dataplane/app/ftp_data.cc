@@ -48,6 +48,7 @@ class FtpDataParser final : public Parser {
   void destroy(AppPool& pool) noexcept override {
     hash_[0].release();
     hash_[1].release();
+    destroy_open(pool, tx_);
     pool.destroy(this);
   }
 

@@ -235,7 +235,7 @@ Inflate::Codings Inflate::read(Bytes value, unsigned limit, bool lzma) {
 Inflate* Inflate::make(AppPool& pool, const Codings& codings, const HttpOptions& options) {
   void* p = pool.allocate(sizeof(Inflate));
   if (p == nullptr) return nullptr;
-  auto* inflate = new (p) Inflate(pool, options);
+  auto* inflate = new (p) Inflate(options);
   // The coding that was applied last is undone first.
   for (unsigned i = codings.count; i-- > 0;) {
     Layer* layer = pool.make<Layer>(pool, codings.list[i]);

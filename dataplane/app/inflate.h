@@ -50,10 +50,9 @@ class Inflate {
 
  private:
   struct Layer;
-  Inflate(AppPool& pool, const HttpOptions& options) : pool_(&pool), options_(&options) {}
+  explicit Inflate(const HttpOptions& options) : options_(&options) {}
   bool feed(unsigned layer, Bytes bytes, InflateSink& sink);
   bool out(unsigned layer, Bytes bytes, InflateSink& sink);
-  AppPool* pool_;
   const HttpOptions* options_;
   Layer* layers_[kMaxInflateLayers] = {};
   unsigned count_ = 0;

@@ -258,7 +258,7 @@ void RdpParser::forget(const Transaction& tx) {
 
 void RdpParser::destroy(AppPool& pool) noexcept {
   for (Way& w : way_) drop_kept(w, pool);
-  pool.destroy(tx_);
+  destroy_open(pool, tx_);
   pool.destroy(this);
 }
 

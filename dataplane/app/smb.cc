@@ -253,8 +253,14 @@ void SmbParser::forget(const Transaction& tx) {
 }
 
 void SmbParser::destroy(AppPool& pool) noexcept {
-  while (requests_ != nullptr) remove(requests_);
-  while (files_ != nullptr) remove(files_);
+  while (requests_ != nullptr) {
+    destroy_open(pool, requests_->tx);
+    remove(requests_);
+  }
+  while (files_ != nullptr) {
+    destroy_open(pool, files_->tx);
+    remove(files_);
+  }
   while (trees_ != nullptr) remove_tree(trees_->id);
   way_[0].head.release(pool);
   way_[1].head.release(pool);

@@ -61,6 +61,7 @@ class SmtpParser final : public Parser, private MimeSink {
     hash_.release();
     if (mime_ != nullptr) mime_->release();
     pool.destroy(mime_);
+    destroy_open(pool, tx_);
     pool.destroy(this);
   }
 

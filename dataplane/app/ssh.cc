@@ -229,7 +229,7 @@ void SshParser::forget(const Transaction& tx) {
 
 void SshParser::destroy(AppPool& pool) noexcept {
   for (Way& w : way_) drop_kept(w, pool);
-  pool.destroy(tx_);
+  destroy_open(pool, tx_);
   pool.destroy(this);
 }
 

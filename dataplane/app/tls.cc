@@ -282,7 +282,7 @@ void TlsParser::forget(const Transaction& tx) {
 
 void TlsParser::destroy(AppPool& pool) noexcept {
   for (Way& w : way_) drop_kept(w, pool);
-  pool.destroy(tx_);
+  destroy_open(pool, tx_);
   pool.destroy(this);
 }
 

@@ -132,6 +132,12 @@ class Transaction {
   std::uint8_t finished = 0;  // bit index(d): Host::finish was called for that side
 };
 
+// For a parser that is destroyed: gives back a transaction that is open. One finished on both sides is the
+// host's. nullptr: none.
+inline void destroy_open(AppPool& pool, Transaction* tx) noexcept {
+  if (tx != nullptr && tx->finished != 3) pool.destroy(tx);
+}
+
 // What a flow shows of itself (keywords ssl_state, ssl_version, ssh.protoversion, ftpdata_command, ja3 …)
 // beside transactions; one for each inspected flow, written by its parser. Small: it is part of an idle
 // flow's memory.

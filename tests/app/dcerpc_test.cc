@@ -279,6 +279,7 @@ TEST(DcerpcUdp, FragmentsAndAnswersOfACall) {
   EXPECT_EQ(played.count("opnum=7"), 2u);
   EXPECT_EQ(played.count("interface=41424344-4546-4748-494a-4b4c4d4e4f50"), 2u);
   EXPECT_EQ(played.left, 0u);
+  expect_given_back(kDcerpcUdpEntry, script.turns, true);
   std::string lie = datagram(0, 0, 9, 0, "x");
   lie[74] = 99;
   EXPECT_TRUE(play(

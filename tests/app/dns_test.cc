@@ -79,11 +79,17 @@ TEST(Dns, LogHoldsAtMostThirtyTwoAnswers) {
   EXPECT_EQ(answers, kMaxLogged);
 }
 
+TEST(Dns, DatagramsAreGivenBack) {
+  const std::vector<Piece> pieces{up(dns_query("one.example")), down(dns_response()), up("short")};
+  expect_given_back(kDnsUdpEntry, turns(pieces), true);
+}
+
 TEST(Dns, OverTcpInAnySegmentation) {
   std::vector<Piece> pieces{
       up(with_length(dns_query("one.example"), 2) + with_length(dns_query("two.example"), 2)),
       down(with_length(dns_response(), 2) + with_length(dns_response(), 2)),
       up(with_length(dns_query("three.example"), 2))};
+  expect_given_back(kDnsTcpEntry, turns(pieces));
   const std::string whole = lines_of(kDnsTcpEntry, pieces, [&](Talk& t) { t.feed(pieces); });
   EXPECT_NE(whole.find("1> dns.query two.example"), std::string::npos) << whole;
   EXPECT_NE(whole.find("3< dns.answer.name cdn.example.org"), std::string::npos);

@@ -127,6 +127,11 @@ TEST(FtpData, EachDirectionIsAFile) {
   EXPECT_EQ(played.left, 0u);
 }
 
+TEST(FtpData, IsGivenBackAtAnyByte) {
+  const Script script = Script().s("file").c("up").s("more");
+  expect_any_segmentation(kFtpDataEntry, script);
+}
+
 TEST(MailOther, StarttlsIsFollowed) {
   EXPECT_EQ(play(kImapEntry, Script().s("* OK hi\r\n").c("a1 STARTTLS\r\n").s("* note\r\na1 OK go\r\n"))
                 .count("change tls"),

@@ -132,6 +132,7 @@ TEST(HttpResponse, SegmentsDoNotMatter) {
         client(
             "GET /1 HTTP/1.1\r\nHost: h\r\n\r\nPOST /2 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc"),
         server(response)};
+    expect_given_back(kHttpEntry, turns(talk));
     const Heard whole = hear(talk);
     const Heard bytewise = hear(talk, [](std::size_t) { return 1; });
     ASSERT_TRUE(bytewise == whole) << whole.all << "\n--- byte by byte\n" << bytewise.all;

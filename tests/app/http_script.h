@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "dataplane/app/http.h"
-#include "tests/app/recording_host.h"
+#include "tests/app/ownership.h"
 
 namespace sekisho::app {
 
@@ -42,6 +42,12 @@ struct Heard {
     return buffers == o.buffers && events == o.events && failed == o.failed;
   }
 };
+
+inline Turns turns(const std::vector<Said>& talk) {
+  Turns out;
+  for (const Said& s : talk) out.emplace_back(s.d, s.bytes);
+  return out;
+}
 
 // Feeds the conversation; `cut(rest)` says how many bytes make the next piece.
 template <typename Cut>

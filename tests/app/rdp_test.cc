@@ -96,6 +96,7 @@ TEST(Rdp, WithoutNegotiationAndRefused) {
 TEST(Rdp, AnySegmentationGivesTheSameLines) {
   std::mt19937 random(9);
   for (const auto& pieces : {to_tls(), standard()}) {
+    expect_given_back(kRdpEntry, turns(pieces));
     const std::string whole = lines_of(kRdpEntry, pieces, [&](Talk& t) { t.feed(pieces); });
     for (std::size_t size = 1; size < 40; ++size)
       EXPECT_EQ(whole, lines_of(kRdpEntry, pieces, [&](Talk& t) { t.feed_cut(pieces, size); })) << size;

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/app/recording_host.h"
+#include "tests/app/ownership.h"
 
 namespace sekisho::app {
 
@@ -114,6 +114,7 @@ inline void expect_any_segmentation(const ProtocolEntry& entry, const Script& sc
         entry, script, [&] { return (turn = !turn) ? cut : std::size_t{1} << 30; }, true, true, facts);
     ASSERT_EQ(cut_once.all(), reference.all()) << "cut at " << cut;
   }
+  expect_given_back(entry, script.turns, false, facts);
   std::mt19937 random(11);
   for (int round = 0; round < 50; ++round) {
     const std::size_t most = 1 + random() % 200;

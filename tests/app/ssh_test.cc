@@ -65,6 +65,7 @@ TEST(Ssh, AnySegmentationGivesTheSameLines) {
   lengthy[0].bytes = "SSH-2.0-" + std::string(400, 'a') + "\r\n";
   std::mt19937 random(5);
   for (const auto& pieces : {session(), before, lengthy}) {
+    expect_given_back(kSshEntry, turns(pieces));
     const std::string whole = lines_of(kSshEntry, pieces, [&](Talk& t) { t.feed(pieces); });
     EXPECT_NE(whole.find("> opaque on"), std::string::npos) << whole;
     for (std::size_t size = 1; size < 50; ++size)
@@ -120,6 +121,7 @@ TEST(Ssh, Version1StaysScanned) {
 TEST(Ssh, LongBannerOfVersion1InSegments) {
   const std::vector<Piece> pieces{
       up("SSH-1.5-" + std::string(300, 'a') + "\n" + packet(21, "") + be(1, 4) + "ab")};
+  expect_given_back(kSshEntry, turns(pieces));
   const std::string whole = lines_of(kSshEntry, pieces, [&](Talk& t) { t.feed(pieces); });
   for (std::size_t size = 1; size < 300; size += 7)
     EXPECT_EQ(whole, lines_of(kSshEntry, pieces, [&](Talk& t) { t.feed_cut(pieces, size); })) << size;

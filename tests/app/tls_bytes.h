@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "dataplane/app/parser.h"
-#include "tests/app/recording_host.h"
+#include "tests/app/ownership.h"
 
 namespace sekisho::app {
 
@@ -68,6 +68,11 @@ struct Piece {
   Direction direction;
   Blob bytes;
 };
+inline Turns turns(const std::vector<Piece>& pieces) {
+  Turns out;
+  for (const Piece& p : pieces) out.emplace_back(p.direction, p.bytes);
+  return out;
+}
 inline Piece up(const Blob& b) {
   return {Direction::to_server, b};
 }

@@ -192,6 +192,7 @@ TEST(Tls, Sslv2Only) {
 TEST(Tls, AnySegmentationGivesTheSameLines) {
   std::mt19937 random(7);
   for (const auto& pieces : {tls12(), tls13(), sslv2()}) {
+    expect_given_back(kTlsEntry, turns(pieces));
     const std::string whole = lines_of(kTlsEntry, pieces, [&](Talk& t) { t.feed(pieces); });
     for (std::size_t size = 1; size < 40; ++size)
       EXPECT_EQ(whole, lines_of(kTlsEntry, pieces, [&](Talk& t) { t.feed_cut(pieces, size); })) << size;
