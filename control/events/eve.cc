@@ -53,6 +53,18 @@ std::string_view known_protocol(std::uint8_t protocol) {
       return "IPv6-ICMP";
     case kSctp:
       return "SCTP";
+    case 2:
+      return "IGMP";
+    case 4:
+      return "IPIP";
+    case 41:
+      return "IPv6";
+    case 47:
+      return "GRE";
+    case 50:
+      return "ESP";
+    case 51:
+      return "AH";
     default:
       return {};
   }
@@ -264,6 +276,7 @@ void EveFormatter::append(std::string& out, const abi::Event& e, const Names& na
   if (e.kind == abi::EventKind::drop) {
     string(out, ",\"drop\":{\"reason\":", abi::drop_name(reason));
     out.push_back('}');
+    if (reason == abi::DropReason::signature) append_app_parts(out, e, fields, names);
   }
 
   string(out, ",\"sekisho\":{\"verdict\":", verdict_name(e.verdict));
@@ -272,7 +285,8 @@ void EveFormatter::append(std::string& out, const abi::Event& e, const Names& na
   known(out, ",\"to_zone\":", names.zone(e.to_zone));
   known(out, ",\"wire\":", names.wire(e.wire));
   known(out, ",\"out_iface\":", names.interface(e.out_interface));
-  const bool by_policy = e.kind != abi::EventKind::alert && e.kind != abi::EventKind::app_event;
+  const bool by_policy = e.kind != abi::EventKind::alert && e.kind != abi::EventKind::app_event &&
+                         reason != abi::DropReason::signature;
   if (by_policy && e.rule != UINT32_MAX && e.snapshot_generation == names.generation()) {
     known(out, ",\"rule\":", names.rule(e.rule));
     known(out, ",\"rule_at\":", names.rule_at(e.rule));

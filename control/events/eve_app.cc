@@ -122,6 +122,7 @@ void append_app_parts(std::string& out, const abi::Event& e, const EventFields& 
     out.append(",\"app_proto\":");
     quoted(out, name);
   }
+  if (e.kind == abi::EventKind::drop) return alert_object(out, e, names);
   if (e.transaction != UINT32_MAX) out.append(",\"tx_id\":").append(std::to_string(e.transaction));
   if (e.kind == abi::EventKind::app_event) {
     const bool stream = (e.detail & abi::event_detail::kStream) != 0;

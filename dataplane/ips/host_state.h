@@ -8,6 +8,7 @@
 // counted. Thread: any worker.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -88,6 +89,21 @@ struct HostState {
                      std::size_t threshold_capacity = 1u << 17, std::size_t item_capacity = 1u << 16)
       : bits(bits_capacity, seed), thresholds(threshold_capacity, seed + 1), items(item_capacity, seed + 2) {}
   HostTable bits, thresholds, items;
+
+  // Times in the tables are short: they count from here. `now_ns` of whoever comes first, less an hour.
+  std::uint64_t since_start(std::uint64_t now_ns) {
+    std::uint64_t start = start_ns_.load(std::memory_order_relaxed);
+    if (start == kUnset) {
+      constexpr std::uint64_t kHour = 3'600'000'000'000ull;
+      const std::uint64_t mine = now_ns > kHour ? now_ns - kHour : 0;
+      start = start_ns_.compare_exchange_strong(start, mine) ? mine : start_ns_.load();
+    }
+    return now_ns > start ? now_ns - start : 0;
+  }
+
+ private:
+  static constexpr std::uint64_t kUnset = ~0ull;
+  std::atomic<std::uint64_t> start_ns_{kUnset};
 };
 
 }  // namespace sekisho::ips

@@ -62,8 +62,18 @@ abi::Address6 wide(std::uint8_t version, const std::uint8_t* address) {
   return {load_be64(address), load_be64(address + 8)};
 }
 
-bool covers_flow(abi::SignatureType type) {
-  return type != abi::SignatureType::packet && type != abi::SignatureType::decoder_event;
+// The fast open option (RFC 7413: kind 34, or 254 with its magic) among TCP's options.
+bool fast_open(const std::uint8_t* at, const std::uint8_t* end) {
+  while (at < end && *at != 0) {
+    if (*at == 1) {
+      ++at;
+      continue;
+    }
+    if (end - at < 2 || at[1] < 2 || at[1] > end - at) return false;
+    if (at[0] == 34 || (at[0] == 254 && at[1] >= 4 && load_be16(at + 2) == 0xf989)) return true;
+    at += at[1];
+  }
+  return false;
 }
 
 bool drops(abi::SignatureAction a) {
@@ -97,9 +107,9 @@ void Inspector::use(const LoadedSet* set, ScanScratch* scratch, std::uint32_t ge
 void Inspector::begin(const LinkPolicy& link, std::uint64_t now_ns) {
   link_ = link;
   candidates_ = touched_count_ = finished_count_ = event_count_ = found_count_ = 0;
-  change_wanted_ = false;
+  change_wanted_ = streamed_ = followed_ = false;
   context_ = PacketContext{};
-  context_.now_ns = now_ns;
+  context_.now_ns = hosts_.since_start(now_ns);
   if (set_ != nullptr) scratch_.begin_packet();
   stream_options_ = options_.passive ? stream::Options::passive() : stream::Options{};
   stream_options_.midstream = link.midstream;
@@ -234,6 +244,10 @@ void Inspector::transport(Finding& finding, const Packet& p) {
   segment.urgent = load_be16(header + 18);
   segment.flags = p.tcp_flags;
   segment.payload = {p.data + p.payload, p.payload_length};
+  // Data in a SYN is no part of the stream without fast open; in a capture it is looked at as a packet's.
+  const bool lone = options_.passive && p.payload_length != 0 && (p.tcp_flags & tcp_flag::kSyn) != 0 &&
+                    !fast_open(header + 20, header + (p.payload - p.l4));
+  if (lone) segment.payload = {};
   stream::Result r = stream::on_segment(streams_, flow_->tcp, from_initiator_, segment, stream_options_);
   context_.stream_events = r.events;
   if (r.events != 0) listener_.stream_events(*flow_, r.events);
@@ -250,6 +264,8 @@ void Inspector::transport(Finding& finding, const Packet& p) {
     finding.reason = r.reason;
     return;
   }
+  followed_ = r.inspected;
+  if (lone) return stray_payload(p);
   if (!r.inspected && p.payload_length != 0 && (flow_->tcp.half[0].flags & stream::half_flag::kBase) == 0 &&
       (flow_->tcp.half[1].flags & stream::half_flag::kBase) == 0)
     return stray_payload(p);
@@ -269,6 +285,7 @@ void Inspector::transport(Finding& finding, const Packet& p) {
       if (set_ != nullptr) judge_candidates(nullptr, direction_of(half == 0));
       context_.direction = direction;
       context_.stream = View{};
+      streamed_ = false;
     }
   }
 }
@@ -280,6 +297,7 @@ void Inspector::stray_payload(const Packet& p) {
   alone.data = {p.data + p.payload, p.payload_length};
   alone.fresh = p.payload_length;
   context_.stream = {alone.data, 0, 0, true, true};
+  streamed_ = false;
   collect_stream(direction_of(from_initiator_), alone);
 }
 
@@ -303,6 +321,7 @@ void Inspector::deliver(bool from_initiator, const stream::Delivery& delivery) {
   context_.app_to_server = flow_->app_of[0];
   context_.app_to_client = flow_->app_of[1];
   if (set_ == nullptr) return;
+  streamed_ = true;
   context_.stream = {delivery.data, delivery.offset, delivery.fresh_offset(), delivery.end, true};
   if (delivery.fresh != 0 && !flow_->has(inspect_flag::kOpaque, side)) collect_stream(d, delivery);
 }
@@ -351,7 +370,9 @@ void Inspector::collect_packet(const Packet& p, bool new_direction) {
   const unsigned d = to_server_ ? 0 : 1;
   const abi::AppProtocol app = flow_ != nullptr ? flow_->app : abi::AppProtocol::unknown;
   const auto add = [this](std::uint32_t signature) { add_candidate(signature, 0); };
-  if (p.payload_length != 0 && (flow_ == nullptr || !flow_->has(inspect_flag::kOpaque, d))) {
+  // On a wire, what came again was judged the first time; bytes that differ were dropped.
+  const bool again = !options_.passive && flow_ != nullptr && p.protocol == kTcp && !streamed_ && followed_;
+  if (p.payload_length != 0 && !again && (flow_ == nullptr || !flow_->has(inspect_flag::kOpaque, d))) {
     const Bytes payload(p.data + p.payload, p.payload_length);
     // A packet without a flow goes both ways.
     for (const std::uint8_t direction : {abi::kToServer, abi::kToClient}) {
@@ -539,6 +560,7 @@ void Inspector::record(std::uint32_t signature, const app::Transaction* tx) {
   }
   Found& f = found_[found_count_++];
   f.tx = tx;
+  f.stateful = tx != nullptr || streamed_;
   f.match = {signature,
              tx != nullptr ? static_cast<std::uint32_t>(tx->id) : kNoTransaction,
              abi::SignatureAction::alert,
@@ -564,6 +586,20 @@ abi::SignatureAction Inspector::action_of(std::uint32_t signature) const {
   }
 }
 
+// As Suricata: what payload matched in a single packet covers that packet; in a stream, the flow.
+bool Inspector::covers_flow(const Found& found, abi::SignatureType type) const {
+  switch (type) {
+    case abi::SignatureType::packet:
+    case abi::SignatureType::decoder_event:
+      return false;
+    case abi::SignatureType::stream:
+    case abi::SignatureType::packet_stream:
+      return found.stateful;
+    default:
+      return true;
+  }
+}
+
 Finding Inspector::decide() {
   Finding finding;
   if (found_count_ == 0) return finding;
@@ -581,19 +617,20 @@ Finding Inspector::decide() {
     m.alert = t.verdict == ThresholdVerdict::alert && (s.flags & abi::signature_flag::kNoAlert) == 0;
     m.blocked = link_.prevent && drops(m.action);
     if (m.action == abi::SignatureAction::pass) {
-      if (covers_flow(s.type) && flow_ != nullptr) flow_->set(inspect_flag::kPassed);
+      if (covers_flow(found_[i], s.type) && flow_ != nullptr) flow_->set(inspect_flag::kPassed);
       break;
     }
     if (m.blocked) {
       if (finding.verdict == abi::Verdict::pass) {
         finding.verdict = m.action == abi::SignatureAction::drop ? abi::Verdict::drop : abi::Verdict::reject;
         finding.reason = abi::DropReason::signature;
+        finding.signature = m.signature;
         finding.reject_source =
             m.action == abi::SignatureAction::reject || m.action == abi::SignatureAction::reject_both;
         finding.reject_destination = m.action == abi::SignatureAction::reject_destination ||
                                      m.action == abi::SignatureAction::reject_both;
       }
-      if (covers_flow(s.type)) finding.condemn = true;
+      if (covers_flow(found_[i], s.type)) finding.condemn = true;
     }
     if (m.alert && alerts++ >= options_.max_alerts) m.alert = false;
     if (!m.alert && !m.blocked) continue;

@@ -85,8 +85,9 @@ struct Finding {
   abi::DropReason reason = abi::DropReason::none;
   bool condemn = false;  // the drop covers the flow
   bool reject_source = false, reject_destination = false;
-  bool overloaded = false;         // passed uninspected because the link says so
-  std::span<const Match> matches;  // in order; valid until the next call
+  bool overloaded = false;                // passed uninspected because the link says so
+  std::uint32_t signature = 0xffffffffu;  // that drops
+  std::span<const Match> matches;         // in order; valid until the next call
 };
 
 // What inspection tells besides matches. Called inside inspect() and end().
@@ -211,6 +212,8 @@ class Inspector final : private app::Host {
   void judge_touched();
   void next_epoch();
   void add_candidate(std::uint32_t signature, std::uint64_t literal_end);
+  struct Found;
+  bool covers_flow(const Found& found, abi::SignatureType type) const;
   void record(std::uint32_t signature, const app::Transaction* tx);
   void keep_pending(unsigned d, std::uint32_t signature, std::uint64_t literal_end);
   Finding decide();
@@ -234,6 +237,7 @@ class Inspector final : private app::Host {
   struct Found {
     Match match;
     const app::Transaction* tx;
+    bool stateful;  // found in the stream or in a transaction, not in this packet alone
   };
   static constexpr std::size_t kMaxCandidates = 8192, kMaxTouched = 512, kMaxEvents = 64, kMaxFound = 256;
 
@@ -255,6 +259,8 @@ class Inspector final : private app::Host {
   stream::Options stream_options_;
   Inspection* flow_ = nullptr;
   const FlowKey* key_ = nullptr;
+  bool followed_ = false;  // the flow's stream is reassembled
+  bool streamed_ = false;  // context_.stream is the flow's stream, not a lone packet's payload
   // from_initiator_: the packet came from the end that opened the flow as the flow table has it; to_server_:
   // from the client (the same, unless the flow was met in midstream by its server's packet).
   bool source_is_low_ = true, from_initiator_ = true, to_server_ = true;

@@ -160,7 +160,14 @@ void Gateway::Impl::account(Burst& burst) noexcept {
   for_live(Burst::mask(burst.size) & ~burst.live, [&](std::uint32_t i) {
     Packet& p = burst.packet[i];
     if (p.verdict == Verdict::held) return;
-    if (c.drop_events.take(c.now_ns)) c.push(packet_event(c, p, burst.key[i], abi::EventKind::drop));
+    if (c.drop_events.take(c.now_ns)) {
+      abi::Event e = packet_event(c, p, burst.key[i], abi::EventKind::drop);
+      if (p.reason == DropReason::signature && inspect != nullptr) {
+        e.rule = inspect->dropped_by(i);
+        e.detail = abi::event_detail::kBlocked;
+      }
+      c.push(e);
+    }
     if (p.flags & packet_flag::kTrain) {
       send_train(p, false);
     } else {

@@ -45,6 +45,12 @@ bool in_set(const policy::SnapshotView& view, const abi::AddressSet& set, std::u
   return false;
 }
 
+// Signatures on addresses look at each packet of a protocol that has no flows in the rule language.
+bool has_flows(std::uint8_t protocol) {
+  return protocol == 6 || protocol == 17 || protocol == 1 || protocol == 58 || protocol == 132 ||
+         protocol == 50;
+}
+
 ips::InspectorOptions options_of(const GatewayOptions& o) {
   ips::InspectorOptions i;
   i.app_bytes = o.app_memory;
@@ -105,6 +111,7 @@ void InspectStage::use(const Snapshot* snapshot) noexcept {
 }
 
 void InspectStage::process(Burst& burst) noexcept {
+  dropped_by_.fill(0xffffffffu);
   for_live(burst.live, [&](std::uint32_t i) {
     const Packet& p = burst.packet[i];
     if (p.kind == PacketKind::ip && inspected_[p.link] != 0) one(burst, i);
@@ -123,9 +130,10 @@ bool InspectStage::look(Burst& burst, std::uint32_t slot, const Packet& p, const
   packet_ = &p;
   key_ = &key;
   index_ = p.flow;
-  if (p.flow == kNoFlow || (p.flags & packet_flag::kIcmpError) != 0) {
+  if (p.flow == kNoFlow || (p.flags & packet_flag::kIcmpError) != 0 || !has_flows(p.protocol)) {
     act(burst, slot, p, inspector_.inspect_stray(p, key, true, 0, policies_[p.link], c_.now_ns));
-    return (burst.live >> slot & 1) != 0;
+    if ((burst.live >> slot & 1) == 0) return false;
+    return look_inside(burst, slot, p, key, depth);
   }
   const flow::Flow& f = table_.flow(p.flow);
   // Condemned by a packet before this one in the same burst.
@@ -142,6 +150,11 @@ bool InspectStage::look(Burst& burst, std::uint32_t slot, const Packet& p, const
                             : f.packets(false) != 0 && f.packets(true) != 0;
   act(burst, slot, p, inspector_.inspect(flow_[p.flow], view, p, key, 0, policies_[p.link], c_.now_ns));
   if ((burst.live >> slot & 1) == 0) return false;
+  return look_inside(burst, slot, p, key, depth);
+}
+
+bool InspectStage::look_inside(Burst& burst, std::uint32_t slot, const Packet& p, const FlowKey& key,
+                               unsigned depth) noexcept {
   if (depth == packet::kMaxTunnels || !packet::may_carry(p)) return true;
   Packet inner;
   FlowKey inner_key;
@@ -157,7 +170,10 @@ void InspectStage::act(Burst& burst, std::uint32_t slot, const Packet& p,
     if (finding.verdict == Verdict::pass) add(c_.counters.inspect_passed);
   }
   if (finding.verdict == Verdict::pass) return;
-  if (finding.reason == DropReason::signature) add(c_.counters.signature_drops);
+  if (finding.reason == DropReason::signature) {
+    add(c_.counters.signature_drops);
+    dropped_by_[slot] = finding.signature;
+  }
   if (p.flow != kNoFlow) {
     if (finding.reject_source || finding.reject_destination)
       flows_.reject(p, p.flow, finding.reject_source, finding.reject_destination);

@@ -4,6 +4,7 @@
 // Thread: one worker.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -28,6 +29,8 @@ class InspectStage final : private ips::Listener {
   void ended(std::uint32_t index) noexcept;
   // Between bursts: memory of idle flows.
   void housekeep(std::uint32_t budget) noexcept;
+  // Which signature dropped the packet of a slot of the present burst; UINT32_MAX: none.
+  std::uint32_t dropped_by(std::uint32_t slot) const { return dropped_by_[slot]; }
   std::size_t memory_in_use() const { return inspector_.memory_in_use(); }
   std::size_t memory_of_flow(std::uint32_t index) const;
 
@@ -44,6 +47,8 @@ class InspectStage final : private ips::Listener {
   void one(Burst& burst, std::uint32_t slot) noexcept;
   // The packet, then what it carries. False: dropped.
   bool look(Burst& burst, std::uint32_t slot, const Packet& p, const FlowKey& key, unsigned depth) noexcept;
+  bool look_inside(Burst& burst, std::uint32_t slot, const Packet& p, const FlowKey& key,
+                   unsigned depth) noexcept;
   void act(Burst& burst, std::uint32_t slot, const Packet& p, const ips::Finding& finding) noexcept;
   abi::Event event_of_present(abi::EventKind kind) const;
   static const char* alert_field(abi::Buffer id);
@@ -58,6 +63,7 @@ class InspectStage final : private ips::Listener {
   ips::Inspection** flow_ = nullptr;       // by flow index
   std::size_t flow_bytes_ = 0;
   std::uint32_t idle_at_ = 0;
+  std::array<std::uint32_t, kBurst> dropped_by_{};
 
   // What the listener's calls are about.
   const Packet* packet_ = nullptr;

@@ -13,9 +13,12 @@
 #include "control/policy/compile.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/flow/host_limits.h"
+#include "dataplane/ips/host_state.h"
 #include "dataplane/pipeline/gateway.h"
 #include "dataplane/policy/decide.h"
 #include "dataplane/policy/snapshot_check.h"
+#include "signatures/compile.h"
+#include "signatures/loader.h"
 #include "tests/packet/packet_builder.h"
 
 namespace sekisho::test {
@@ -78,6 +81,15 @@ zones = ["clinic", "servers"]
          rules;
 }
 
+// Signatures of a world, and how its links treat them.
+struct Inspected {
+  std::string signatures;
+  abi::IpsMode mode = abi::IpsMode::prevent;
+  std::uint64_t app_memory = 64u << 20, stream_memory = 64u << 20;
+  std::vector<std::uint8_t> actions = {};  // abi::IpsAction by signature, all links
+  bool app_log = false;
+};
+
 struct Sent {
   std::uint16_t port;
   Bytes frame;
@@ -87,7 +99,8 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
  public:
   static constexpr std::uint32_t kRoom = 128;
 
-  explicit TestWorld(const std::string& toml, std::uint64_t capacity = 1024) : limits(4096, 1) {
+  explicit TestWorld(const std::string& toml, std::uint64_t capacity = 1024, Inspected inspect = {})
+      : limits(4096, 1), inspected(std::move(inspect)) {
     words = std::make_unique<sekisho_words>();
     words->magic = SEKISHO_WORDS_MAGIC;
     words->version = SEKISHO_ABI_VERSION;
@@ -100,6 +113,13 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
     o.hash_seed = 1;
     o.counters = counters.get();
     o.words = words.get();
+    if (!inspected.signatures.empty()) {
+      hosts = std::make_unique<ips::HostState>(1);
+      o.hosts = hosts.get();
+      o.app_memory = inspected.app_memory;
+      o.stream_memory = inspected.stream_memory;
+      o.app_log = inspected.app_log;
+    }
     gateway = std::make_unique<pipeline::Gateway>(o, *this, *this, *this, limits);
     if (!toml.empty()) load(toml);
   }
@@ -113,13 +133,35 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
     control::ReadResult read = control::read_config(toml, "test.toml", now_ns / kSecond);
     for (const auto& d : read.diagnostics) ADD_FAILURE() << control::format(d, read.files);
     ASSERT_TRUE(read.ok());
-    control::CompileResult compiled = control::compile(*read.model, ++generation);
+    control::SignaturePart part;
+    if (!inspected.signatures.empty()) {
+      signatures::Loader loader({});
+      loader.add_text("test.rules", inspected.signatures);
+      const signatures::LoadResult loaded = std::move(loader).finish();
+      for (const auto& r : loaded.rejections) ADD_FAILURE() << signatures::format(r);
+      signatures::CompileResult set = signatures::compile(loaded.signatures, {});
+      for (const auto& r : set.rejected) ADD_FAILURE() << r.sid << ": " << r.why;
+      ASSERT_TRUE(set.ok()) << set.failure;
+      part.block = std::move(set.blob);
+      info = std::move(set.info);
+      if (!inspected.actions.empty()) {
+        part.actions = inspected.actions;
+        part.link_actions.assign(read.model->links.size(), 0);
+      }
+      for (control::Link& l : read.model->links) l.ips = inspected.mode;
+    }
+    control::CompileResult compiled =
+        control::compile(*read.model, ++generation, inspected.signatures.empty() ? nullptr : &part);
     for (const auto& d : compiled.diagnostics) ADD_FAILURE() << control::format(d, read.files);
     ASSERT_TRUE(compiled.ok());
     auto& bytes = *snapshots_bytes.emplace_back(std::make_unique<Aligned>(compiled.bytes));
     auto checked = policy::check_snapshot(bytes.span());
     ASSERT_TRUE(checked) << checked.why;
     snapshots.push_back(std::make_unique<pipeline::Snapshot>(*checked.view, 1));
+    std::string why;
+    ASSERT_TRUE(snapshots.back()->load_signatures(
+        1, snapshots.size() > 1 ? snapshots[snapshots.size() - 2].get() : nullptr, why))
+        << why;
     tick_schedules();
     gateway->use(snapshots.back().get());
   }
@@ -174,6 +216,16 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
       if (e.kind == kind) out.push_back(e);
     return out;
   }
+  // Alerts so far as "sid", "sid!" where blocked, in order.
+  std::string alerts() const {
+    std::string out;
+    for (const auto& e : of_kind(abi::EventKind::alert)) {
+      if (!out.empty()) out += " ";
+      out += std::to_string(info.signatures.at(e.rule).sid);
+      if ((e.detail & abi::event_detail::kBlocked) != 0) out += "!";
+    }
+    return out;
+  }
   std::vector<abi::FlowRecord> flows(abi::FlowsRequest request = {.link = 0xffffffffu,
                                                                   .only_established = 0,
                                                                   .only_clinical = 0,
@@ -222,6 +274,9 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
   std::unique_ptr<sekisho_words> words;
   std::unique_ptr<abi::WorkerCounters> counters;
   flow::SharedCounters limits;
+  Inspected inspected;
+  signatures::SetInfo info;
+  std::unique_ptr<ips::HostState> hosts;
   std::vector<std::unique_ptr<Aligned>> snapshots_bytes;
   std::vector<std::unique_ptr<pipeline::Snapshot>> snapshots;
   std::set<void*> owned;
