@@ -70,6 +70,31 @@ class Chain {
   void beyond() { more_ |= !view_.complete; }
   bool last(std::uint32_t index) const { return index + 1 == matches_.size() && view_.min_end == 0; }
 
+  // A content that may lie anywhere behind the cursor: what fails for one cursor fails for all farther on.
+  static bool open_ended(const MatchRecord& m) {
+    return m.kind == MatchKind::content && (m.flags & (mf::kHasDistance | mf::kRelative)) != 0 &&
+           (m.flags & (mf::kNegated | mf::kHasWithin | mf::kEndsWith)) == 0;
+  }
+  // Such a content has failed. The frames of contents before it would only move the cursor on, down to the
+  // last match whose end may also move back. REQUIRES: no variables, and no match was turned away before.
+  void drop_contents(std::uint32_t failed) {
+    std::uint32_t from = failed;
+    while (from > 0 && !may_go_back(matches_[from - 1])) --from;
+    while (count_ > base_ && work_.frames[level_][count_ - 1].match >= from) --count_;
+  }
+  static bool may_go_back(const MatchRecord& m) {
+    switch (m.kind) {
+      case MatchKind::pcre:
+        return (m.flags & mf::kNegated) == 0;
+      case MatchKind::byte_jump:
+      case MatchKind::byte_extract:
+      case MatchKind::byte_math:
+        return true;
+      default:
+        return false;
+    }
+  }
+
   ChainContext& c_;
   const SetView& set_;
   Scratch::Impl& work_;
@@ -108,6 +133,7 @@ Outcome Chain::run() {
       }
       if (s == Step::fail && !any_frame && (m.flags & mf::kRelative) == 0)
         return more_ ? Outcome::more : Outcome::no;
+      if (s == Step::fail && !any_frame && open_ended(m)) drop_contents(i);
     }
     if (s == Step::stop) {
       ++c_.scratch.counters.budget_exceeded;

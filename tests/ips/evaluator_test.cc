@@ -38,6 +38,35 @@ TEST(Window, OffsetsCountFromTheStartOfTheStream) {
   EXPECT_EQ(s.judge(set, 7), Outcome::match);
 }
 
+TEST(Chain, AContentThatIsNowhereEndsTheSearch) {
+  const RuleSet set(
+      tcp("content:\"a\"; content:\"b\"; distance:0; content:\"c\"; distance:0; "
+          "content:\"zz\"; distance:0;"));
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "abc";
+  Scene s;
+  s.payload(text);
+  EXPECT_EQ(s.judge(set, 1), Outcome::no);
+  EXPECT_EQ(s.scratch.counters.budget_exceeded, 0u);
+  s.payload(text + "zz");
+  EXPECT_EQ(s.judge(set, 1), Outcome::match);
+}
+
+TEST(Chain, WhatMayEndEarlierIsTriedAgain) {
+  const RuleSet set(tcp("pcre:\"/a.*b|c/\"; content:\"d\"; distance:0;", 1) +
+                    tcp("content:\"x\"; byte_jump:1,0,relative; content:\"d\"; distance:0;", 2) +
+                    tcp("content:\"x\"; content:\"y\"; distance:0; within:2; content:\"d\"; distance:0;", 3));
+  Scene s;
+  s.payload("acdb");  // from a the pattern ends behind d, from c before it
+  EXPECT_EQ(s.judge(set, 1), Outcome::match);
+  s.payload(std::string("x\x07", 2) + std::string("x\x01", 2) + "..d......");  // the first x jumps over d
+  EXPECT_EQ(s.judge(set, 2), Outcome::match);
+  s.payload("x..xy.d");
+  EXPECT_EQ(s.judge(set, 3), Outcome::match);
+  s.payload("dx..xy.");
+  EXPECT_EQ(s.judge(set, 3), Outcome::no);
+}
+
 TEST(Window, AMatchMustReachNewBytes) {
   const RuleSet set(tcp("content:\"ab\"; content:\"c\"; distance:0;"));
   Scene s;
@@ -201,8 +230,8 @@ TEST(Header, PortsAddressesDirection) {
 
 TEST(Budget, AChainThatExplodesIsCountedAndNoMatch) {
   const RuleSet set(
-      tcp("content:\"a\"; content:\"a\"; distance:0; content:\"a\"; distance:0; content:\"a\"; "
-          "distance:0; content:\"b\"; distance:0; content:!\"c\"; within:1;"));
+      tcp("content:\"a\"; content:\"a\"; within:600; content:\"a\"; within:600; content:\"a\"; "
+          "within:600; content:\"b\"; within:600; content:!\"c\"; within:1;"));
   Scene s;
   s.payload(std::string(500, 'a') + "bc");
   EXPECT_EQ(s.judge(set, 1), Outcome::no);
