@@ -406,7 +406,30 @@ void from_base64(Builder& b, std::string_view value) {
 void xor_transform(Builder& b, std::string_view value) {
   Transform t;
   t.kind = Transform::Kind::xor_key;
-  std::string_view key = unquote(value);
+  std::string_view key;
+  bool option = false;
+  for (const auto part : split(unquote(value), ',')) {
+    const auto w = words(part);
+    if (w.size() == 2 && w[0] == "offset") {
+      t.number = static_cast<std::uint32_t>(need_unsigned(w[1], 65535, "xor offset"));
+      option = true;
+    } else if (w.size() == 3 && w[0] == "extract" && t.key_size == 0) {
+      t.key_size = static_cast<std::uint16_t>(need_unsigned(w[1], 255, "xor key size"));
+      if (t.key_size == 0) refuse("xor: a key of 0 bytes");
+      t.length = static_cast<std::uint32_t>(need_unsigned(w[2], 65535, "xor key offset"));
+      option = true;
+    } else if (key.empty()) {
+      key = unquote(part);
+    } else {
+      refuse("xor: unknown option '{}'", shown(part));
+    }
+  }
+  if (t.key_size != 0) {
+    if (!key.empty()) refuse("xor: a key and extract");
+    b.add_transform(std::move(t));
+    return;
+  }
+  if (key.empty() && option) refuse("xor: neither a key nor extract");
   if (key.starts_with("0x")) key.remove_prefix(2);
   if (key.empty() || key.size() % 2 != 0 || key.size() > 510)
     refuse("xor: '{}' is no key in hexadecimal", shown(value));

@@ -141,7 +141,7 @@ void byte_test(Builder& b, std::string_view value) {
   m.endian = c.endian;
   m.digits = c.digits;
   m.bitmask = c.bitmask;
-  b.add(m);
+  b.add_after(m, m.relative);
 }
 
 void byte_jump(Builder& b, std::string_view value) {
@@ -177,7 +177,7 @@ void byte_jump(Builder& b, std::string_view value) {
   m.endian = c.endian;
   m.digits = c.digits;
   m.bitmask = c.bitmask;
-  b.add(m);
+  b.add_after(m, m.relative);
 }
 
 void byte_extract(Builder& b, std::string_view value) {
@@ -207,7 +207,7 @@ void byte_extract(Builder& b, std::string_view value) {
   m.digits = c.digits;
   m.bitmask = c.bitmask;
   m.result = b.define_variable(parts[2]);
-  b.add(m);
+  b.add_after(m, m.relative);
 }
 
 void byte_math(Builder& b, std::string_view value) {
@@ -265,7 +265,7 @@ void byte_math(Builder& b, std::string_view value) {
   m.digits = c.digits;
   m.bitmask = c.bitmask;
   m.result = b.define_variable(name);
-  b.add(m);
+  b.add_after(m, m.relative);
 }
 
 }  // namespace

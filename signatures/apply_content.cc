@@ -207,7 +207,7 @@ void isdataat(Builder& b, std::string_view value) {
     }
   }
   m.count = b.operand(count, 0, 65535, "isdataat");
-  b.add(m);
+  b.add_after(m, m.relative);
 }
 
 void bsize(Builder& b, std::string_view value) {
@@ -246,7 +246,7 @@ void base64_decode(Builder& b, std::string_view value) {
   }
   if (b.base64_decoded) refuse("base64_decode twice");
   b.base64_decoded = true;
-  b.add(m);
+  b.add_after(m, m.relative);
 }
 
 void absent(Builder& b, std::string_view value) {

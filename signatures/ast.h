@@ -220,7 +220,7 @@ struct Transform {
     to_sha1,
     to_sha256,
     url_decode,
-    xor_key,  // key: 1..255 bytes, repeated
+    xor_key,  // key: 1..255 bytes, repeated; or key_size bytes of the buffer at `length`. From `number` on
     header_lowercase,
     strip_pseudo_headers,
     from_base64,  // number: offset, length: bytes (0: all), mode
@@ -229,6 +229,7 @@ struct Transform {
   Kind kind = Kind::dotprefix;
   std::string key;
   std::uint32_t number = 0, length = 0;
+  std::uint16_t key_size = 0;
   Base64Mode mode = Base64Mode::rfc4648;
   friend bool operator==(const Transform&, const Transform&) = default;
 };

@@ -46,6 +46,13 @@ void Builder::add_transform(Transform transform) {
   pending_.push_back(std::move(transform));
 }
 
+namespace {
+bool moves_cursor(const Match& m) {
+  return !std::holds_alternative<BufferSize>(m) && !std::holds_alternative<Absent>(m) &&
+         !std::holds_alternative<DataSet>(m);
+}
+}  // namespace
+
 Match& Builder::add(Match match) {
   if (group_ == kNone || current_ == Buffer::payload) {
     group_ = group_of(current_, pending_, fresh_);
@@ -57,6 +64,15 @@ Match& Builder::add(Match match) {
     last_group_ = group_;
     last_match_ = g.matches.size();
   }
+  if (moves_cursor(match)) latest_group_ = group_;
+  g.matches.push_back(std::move(match));
+  return g.matches.back();
+}
+
+Match& Builder::add_after(Match match, bool relative) {
+  if (sticky() || !relative || latest_group_ == kNone) return add(std::move(match));
+  BufferGroup& g = sig.groups[latest_group_];
+  if (g.matches.size() == kMaxMatches) refuse("more than {} matches in one buffer", kMaxMatches);
   g.matches.push_back(std::move(match));
   return g.matches.back();
 }
@@ -65,6 +81,7 @@ Match& Builder::add_to(Buffer buffer, Match match) {
   const std::size_t at = group_of(buffer, {}, false);
   BufferGroup& g = sig.groups[at];
   if (g.matches.size() == kMaxMatches) refuse("more than {} matches in one buffer", kMaxMatches);
+  if (moves_cursor(match)) latest_group_ = at;
   g.matches.push_back(std::move(match));
   return g.matches.back();
 }
@@ -84,7 +101,7 @@ void Builder::move_last_content(Buffer buffer, std::string_view keyword) {
   auto& from = sig.groups[last_group_].matches;
   Match match = std::move(from[last_match_]);
   from.erase(from.begin() + static_cast<std::ptrdiff_t>(last_match_));
-  last_group_ = group_of(buffer, {}, false);
+  latest_group_ = last_group_ = group_of(buffer, {}, false);
   last_match_ = sig.groups[last_group_].matches.size();
   sig.groups[last_group_].matches.push_back(std::move(match));
 }

@@ -42,6 +42,9 @@ class Builder {
   // Appends to the group of the present buffer (or of `buffer`).
   Match& add(Match match);
   Match& add_to(Buffer buffer, Match match);
+  // As add(), but without a sticky buffer a relative match stands where the match before it does, which a
+  // legacy modifier may have moved.
+  Match& add_after(Match match, bool relative);
   // The latest content of the signature; refuses if there is none.
   Content& last_content(std::string_view keyword);
   void move_last_content(Buffer buffer, std::string_view keyword);  // legacy modifier
@@ -63,6 +66,7 @@ class Builder {
   std::vector<Transform> pending_;  // transforms of the present selection
   bool fresh_ = false;              // the selection has just been made
   std::size_t last_group_ = kNone, last_match_ = 0;  // latest content
+  std::size_t latest_group_ = kNone;                 // of the latest match that moves the cursor
   static constexpr std::size_t kNone = ~static_cast<std::size_t>(0);
 };
 

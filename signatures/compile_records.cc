@@ -335,7 +335,9 @@ abi::GroupRecord RecordWriter::group(const Signature& s, const BufferGroup& g, s
     tr.key_bytes = static_cast<std::uint32_t>(x.key.size());
     tr.number = x.number;
     tr.length = x.length;
-    if (x.kind == Transform::Kind::xor_key && x.key.empty()) refuse("xor without a key");
+    tr.key_size = x.key_size;
+    if (x.key_size != 0) tr.mode = 1;
+    if (x.kind == Transform::Kind::xor_key && x.key.empty() && x.key_size == 0) refuse("xor without a key");
     t_.transforms.push_back(tr);
   }
   bool only_negated = true;

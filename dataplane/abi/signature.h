@@ -45,9 +45,9 @@ enum class SignatureSection : std::uint32_t {
   anchored,       // AnchoredRecord, slices of a scan group
   postings,       // PostingRecord, slices of a literal, an anchored literal, or a scan group's `always`
   databases,      // uint8_t: hs_serialize_database blocks
-  packet_always,  // uint32_t: signatures without a prefilter, ascending; judged as their type says: packet and
-                  // decoder_event at each packet, ip_only at a flow's first, protocol_detection once, app_layer
-                  // at each packet of such a flow, app_tx (conditions only) once a transaction
+  packet_always,  // uint32_t: signatures without a prefilter, ascending; judged as their type says: packet
+                  // and decoder_event at each packet, ip_only at a flow's first, protocol_detection once,
+                  // app_layer at each packet of such a flow, app_tx (conditions only) once a transaction
   datasets,       // DatasetRecord
   dataset_items,  // Interval64-like 40-byte items: DatasetItem, sorted in each set
   reputations,    // ReputationRecord: iprep, sorted
@@ -101,7 +101,7 @@ namespace signature_flag {
 inline constexpr std::uint16_t kNoAlert = 1, kBidirectional = 2, kTargetSource = 4, kTargetDestination = 8,
                                kHasNegatedOnly = 16,  // some group has nothing but negated matches
     kRecent = 32,                                     // new to this site: detects only
-    kPayloadPacket = 64, kPayloadStream = 128;        // where Buffer::payload is for TCP; elsewhere: the packet
+    kPayloadPacket = 64, kPayloadStream = 128;  // where Buffer::payload is for TCP; elsewhere: the packet
 }
 
 inline constexpr std::uint8_t kTransportTcp = 1, kTransportUdp = 2, kTransportIcmp4 = 4, kTransportIcmp6 = 8,
@@ -154,10 +154,10 @@ enum class TransformKind : std::uint8_t {
 };
 struct TransformRecord {
   TransformKind kind;
-  std::uint8_t mode;  // from_base64: 0 rfc4648, 1 rfc2045, 2 strict
-  std::uint16_t reserved;
+  std::uint8_t mode;             // from_base64: 0 rfc4648, 1 rfc2045, 2 strict. xor_key: 1 key in the buffer
+  std::uint16_t key_size;        // xor_key of the buffer: its bytes, which begin at `length`
   std::uint32_t key, key_bytes;  // xor_key: slice of bytes
-  std::uint32_t number, length;
+  std::uint32_t number, length;  // from_base64: offset, bytes. xor_key: number: what stands before is kept
 };
 
 enum class RangeOp : std::uint8_t { equal, not_equal, less, less_equal, greater, greater_equal, in, not_in };
@@ -187,9 +187,9 @@ inline constexpr std::uint32_t kNegated = 1, kNoCase = 2,
 enum class ByteTestOp : std::uint8_t { equal, less, greater, less_equal, greater_equal, bit_and, bit_xor };
 enum class ByteMathOp : std::uint8_t { add, subtract, multiply, divide, shift_left, shift_right };
 
-// content: depth counts from offset. dataset: kNegated is isnotset. base64_decode: size is the number of encoded
-// bytes to take at most, 0 all. asn1: op bit 0 bitstring_overflow, 1 double_overflow, 2 oversize_length (value);
-// kHasOffset: offset is absolute; kHasDistance: distance is relative.
+// content: depth counts from offset. dataset: kNegated is isnotset. base64_decode: size is the number of
+// encoded bytes to take at most, 0 all. asn1: op bit 0 bitstring_overflow, 1 double_overflow, 2
+// oversize_length (value); kHasOffset: offset is absolute; kHasDistance: distance is relative.
 struct MatchRecord {
   MatchKind kind;
   std::uint8_t op;      // ByteTestOp, ByteMathOp, RangeOp
@@ -363,7 +363,8 @@ struct DatasetRecord {
   std::uint32_t capacity;      // of items added at run time
   std::uint32_t first, count;  // dataset_items
 };
-// key: digest; SHA-256 of a string; an address as 16 bytes in network order (IPv4 as ::ffff:a.b.c.d). Zeros follow.
+// key: digest; SHA-256 of a string; an address as 16 bytes in network order (IPv4 as ::ffff:a.b.c.d). Zeros
+// follow.
 struct DatasetItem {
   std::uint8_t key[32];
 };

@@ -163,6 +163,12 @@ bool datasets_agree(const SetView& set, const SignatureRecord& s, const PacketCo
   return true;
 }
 
+bool decodes(const SetView& set, const GroupRecord& g) {
+  for (const abi::MatchRecord& m : set.matches.subspan(g.first_match, g.match_count))
+    if (m.kind == abi::MatchKind::base64_decode) return true;
+  return false;
+}
+
 Outcome judge_signature(const SetView& set, const SignatureRecord& s, const PacketContext& context,
                         const app::Transaction* tx, app::Direction side, const FlowState& flow,
                         Scratch& scratch) {
@@ -183,11 +189,13 @@ Outcome judge_signature(const SetView& set, const SignatureRecord& s, const Pack
   if (chain.variables) scratch.impl().variable.fill(0);
   if (tx != nullptr) chain.dce_little = !tx->facts.dce_big_endian[app::index(side)];
   const auto groups = set.groups.subspan(s.first_group, s.group_count);
-  for (std::size_t i = 0; i < groups.size(); ++i) {
-    if (groups[i].buffer == Buffer::base64_data) continue;  // judged with its decoder
-    const GroupRecord* nested =
-        i + 1 < groups.size() && groups[i + 1].buffer == Buffer::base64_data ? &groups[i + 1] : nullptr;
-    const Outcome o = Group(chain, s, groups[i], nested, tx, side).judge();
+  const GroupRecord* decoded = nullptr;
+  for (const GroupRecord& g : groups)
+    if (g.buffer == Buffer::base64_data) decoded = &g;
+  for (const GroupRecord& g : groups) {
+    if (g.buffer == Buffer::base64_data) continue;  // judged with its decoder
+    const GroupRecord* nested = decoded != nullptr && decodes(set, g) ? decoded : nullptr;
+    const Outcome o = Group(chain, s, g, nested, tx, side).judge();
     if (o == Outcome::no) return o;
     if (o == Outcome::more) result = o;
   }

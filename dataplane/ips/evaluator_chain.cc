@@ -325,8 +325,8 @@ Chain::Step Chain::jump(const MatchRecord& m, const Number& n, std::int64_t at) 
     from = static_cast<std::uint64_t>(end_);
     if (!view_.complete) more_ = true;
   }
-  const auto target = static_cast<std::int64_t>(from + v);
-  if (target < 0) return Step::fail;
+  // Before the beginning is the beginning.
+  const auto target = std::max<std::int64_t>(static_cast<std::int64_t>(from + v), 0);
   if (target >= end_) {
     beyond();
     return Step::fail;

@@ -19,12 +19,14 @@ namespace sekisho::ips {
 class HostTable {
  public:
   static constexpr unsigned kProbes = 32;
-  static constexpr std::uint32_t kMaxCount = (1u << 24) - 1;
-  static constexpr std::uint64_t kForever = (1ull << 40) - 1;  // as an expiry, ms
+  static constexpr unsigned kCountBits = 22;
+  static constexpr std::uint32_t kMaxCount = (1u << kCountBits) - 1;
+  // As an expiry, ms. The clock may be the time of day of a capture: it ends in 2109.
+  static constexpr std::uint64_t kForever = (1ull << (64 - kCountBits)) - 1;
 
   struct State {
-    std::uint64_t expires_ms = 0;  // 40 bits
-    std::uint32_t count = 0;       // 24 bits
+    std::uint64_t expires_ms = 0;  // up to kForever
+    std::uint32_t count = 0;       // up to kMaxCount
   };
   // capacity: rounded up to a power of two (1024..2^26 slots). Allocates once.
   HostTable(std::size_t capacity, std::uint64_t seed);
@@ -49,10 +51,10 @@ class HostTable {
   struct alignas(16) Slot {
     std::uint64_t key, state;
   };
-  static State unpack(std::uint64_t s) { return {s >> 24, static_cast<std::uint32_t>(s & kMaxCount)}; }
+  static State unpack(std::uint64_t s) { return {s >> kCountBits, static_cast<std::uint32_t>(s & kMaxCount)}; }
   static std::uint64_t pack(State s) {
     const std::uint64_t e = s.expires_ms < kForever ? s.expires_ms : kForever;
-    return e << 24 | (s.count < kMaxCount ? s.count : kMaxCount);
+    return e << kCountBits | (s.count < kMaxCount ? s.count : kMaxCount);
   }
   struct Place {
     Slot* slot;

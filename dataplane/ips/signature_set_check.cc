@@ -74,7 +74,7 @@ class Checker {
       const abi::TransformRecord& r = v_.transforms[i];
       if (!known(r.kind, abi::TransformKind::from_base64) || r.mode > 2 ||
           !slice(r.key, r.key_bytes, v_.bytes.size()) ||
-          (r.kind == abi::TransformKind::xor_key && r.key_bytes == 0))
+          (r.kind == abi::TransformKind::xor_key && (r.mode == 1 ? r.key_size == 0 : r.key_bytes == 0)))
         return bad("transform", i);
     }
     return true;

@@ -111,6 +111,24 @@ std::size_t digest(Kind kind, Bytes in, Out out) {
   return SHA256_DIGEST_SIZE;
 }
 
+// A key of the buffer that is not visible (a body's window went on, or it has not come) decodes nothing.
+std::size_t xor_key(const abi::TransformRecord& t, Bytes keys, const View& view, Out out) {
+  const Bytes in = view.bytes;
+  Bytes key = keys.subspan(t.key, t.key_bytes);
+  if (t.mode == 1) {
+    if (t.length < view.base || t.length - view.base > in.size() ||
+        in.size() - (t.length - view.base) < t.key_size)
+      return 0;
+    key = in.subspan(t.length - view.base, t.key_size);
+  }
+  if (key.empty()) return 0;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    const std::uint64_t at = view.base + i;
+    out[i] = at < t.number ? in[i] : in[i] ^ key[(at - t.number) % key.size()];
+  }
+  return in.size();
+}
+
 }  // namespace
 
 std::optional<std::size_t> transform(const abi::TransformRecord& t, Bytes keys, const View& view, Out out) {
@@ -144,14 +162,7 @@ std::optional<std::size_t> transform(const abi::TransformRecord& t, Bytes keys, 
     case Kind::url_decode:
       return url_decode(in, out);
     case Kind::xor_key: {
-      const Bytes key = keys.subspan(t.key, t.key_bytes);
-      if (key.empty()) return 0;
-      std::size_t k = view.base % key.size();
-      for (std::size_t i = 0; i < in.size(); ++i) {
-        out[i] = in[i] ^ key[k];
-        if (++k == key.size()) k = 0;
-      }
-      return in.size();
+      return xor_key(t, keys, view, out);
     }
     case Kind::header_lowercase:
       return header_lowercase(in, out);

@@ -154,7 +154,10 @@ TEST(Transform, DotprefixAndDigest) {
       http("http.uri; compress_whitespace; content:\"a x b\";", 5) +
       http("http.uri; to_uppercase; content:\"ABC\";", 6) +
       http("http.uri; xor:\"0102\"; content:\"``b`\";", 7) +
-      http("http.uri; from_base64; content:\"hello\";", 8));
+      http("http.uri; from_base64; content:\"hello\";", 8) +
+      http("http.uri; xor:offset 3, extract 2 1; content:\"``b`\"; endswith;", 9) +
+      http("http.uri; xor:\"00\"; xor:extract 1 0; content:\"|00|bc\";", 10) +
+      http("http.uri; xor:extract 1 9; content:\"a\";", 11));
   const auto judge = [&](unsigned sid, abi::Buffer b, std::string_view value) {
     Scene s;
     s.tx.side[0].add(b, bytes(value));
@@ -174,6 +177,43 @@ TEST(Transform, DotprefixAndDigest) {
   EXPECT_TRUE(judge(6, B::http_uri, "xabcx"));
   EXPECT_TRUE(judge(7, B::http_uri, "abcb"));
   EXPECT_TRUE(judge(8, B::http_uri, "aGVsbG8="));
+  EXPECT_TRUE(judge(9, B::http_uri,
+                    "k\x01\x02"
+                    "abcb"));
+  EXPECT_FALSE(judge(9, B::http_uri,
+                     "k\x01\x03"
+                     "abcb"));
+  EXPECT_TRUE(judge(10, B::http_uri, "Q32"));  // the key stands in what is decoded
+  EXPECT_FALSE(judge(10, B::http_uri, "R32"));
+  EXPECT_FALSE(judge(11, B::http_uri, "aaaaaaaaa"));  // the key is beyond the end
+}
+
+// A relative match follows the match before it into the buffer of a legacy modifier.
+TEST(Transaction, RelativeMatchesFollowMovedContents) {
+  const RuleSet set(
+      http("content:\"fix\"; http_uri; isdataat:4,relative;", 1) +
+      http("content:\"x\"; http_uri; byte_test:1,=,5,0,relative,string; content:\"y\"; http_header;", 2) +
+      http("content:\"arg\"; http_uri; base64_decode:bytes 8, offset 1, relative; base64_data; "
+           "content:\"tes\";",
+           3) +
+      http("content:\"arg\"; http_uri; base64_decode:offset 1, relative; content:\"GET\"; http_method; "
+           "base64_data; content:\"test\";",
+           4));
+  const auto judge = [&](unsigned sid, std::string_view uri) {
+    Scene s;
+    s.tx.side[0].add(abi::Buffer::http_uri, bytes(uri));
+    s.tx.side[0].add(abi::Buffer::http_method, bytes("GET"));
+    s.tx.side[0].add(abi::Buffer::http_header, bytes("y"));
+    return s.judge(set, sid, true) == Outcome::match;
+  };
+  EXPECT_TRUE(judge(1, "/fix_this"));
+  EXPECT_FALSE(judge(1, "/fix_th"));
+  EXPECT_TRUE(judge(2, "/x5"));
+  EXPECT_FALSE(judge(2, "/x6"));
+  EXPECT_TRUE(judge(3, "/?arg=YXRlc3Q="));       // "atest"
+  EXPECT_FALSE(judge(3, "/?arg=YWJjZHRlc3Q="));  // "abcdtest": 8 bytes are "abcdte"
+  EXPECT_TRUE(judge(4, "/?arg=YXRlc3Q="));
+  EXPECT_FALSE(judge(4, "/?arg=YXRvYXN0"));  // "atoast"
 }
 
 TEST(Transform, NoRoomIsCountedAndNoMatch) {

@@ -48,6 +48,19 @@ TEST(Thresholds, DetectionFilterMatchesEveryTimeAfterItsCount) {
       run("detection_filter:track by_src,count 2,seconds 10;", {0, 1, 2, 3, 10000, 10001, 10002, 10003}),
       "bbaaabba");
 }
+// The clock of a capture is the time of day: 2011 and 2100.
+TEST(Thresholds, CountInAnyYear) {
+  for (const std::uint64_t now_ms : {1'309'144'887'000ull, 4'102'444'800'000ull}) {
+    const RuleSet set(rule("detection_filter:track by_flow,count 2,seconds 3600;"));
+    Scene s;
+    std::string verdicts;
+    for (unsigned i = 0; i < 4; ++i) {
+      s.at(now_ms + i);
+      verdicts += "asb"[static_cast<int>(s.count(set, 1))];
+    }
+    EXPECT_EQ(verdicts, "bbaa") << now_ms;
+  }
+}
 TEST(Thresholds, Backoff) {
   EXPECT_EQ(run("threshold:type backoff,track by_flow,count 1,multiplier 2;", {0, 1, 2, 3, 4, 5, 6, 7, 8}),
             "aasasssas");
