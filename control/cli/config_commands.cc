@@ -7,10 +7,12 @@
 
 #include "control/audit/audit.h"
 #include "control/cli/commands.h"
+#include "control/ips/prepare.h"
 #include "control/model/diagnostic.h"
 #include "control/model/read_config.h"
 #include "control/model/values.h"
 #include "control/policy/compile.h"
+#include "dataplane/base/clock.h"
 
 namespace sekisho::cli {
 using nlohmann::json;
@@ -45,9 +47,19 @@ int check(const Settings& s, const std::string& path) {
   ReadResult read = read_config_file(path);
   std::vector<Diagnostic> diagnostics = read.diagnostics;
   bool ok = read.ok();
-  std::size_t bytes = 0, rules = 0;
+  std::size_t bytes = 0, rules = 0, loaded = 0;
+  PreparedSet set;
   if (read.ok()) {
-    const CompileResult compiled = compile(*read.model, 1);
+    PrepareOptions options;
+    options.state_directory = s.state_directory;
+    options.now_wall_s = wall_ns() / kSecond;
+    set = prepare_set(*read.model, options);
+    diagnostics.insert(diagnostics.end(), set.diagnostics.begin(), set.diagnostics.end());
+    ok = set.ok;
+    loaded = set.info.signatures.size();
+  }
+  if (ok) {
+    const CompileResult compiled = compile(*read.model, 1, set.present ? &set.part : nullptr);
     diagnostics.insert(diagnostics.end(), compiled.diagnostics.begin(), compiled.diagnostics.end());
     ok = compiled.ok();
     bytes = compiled.bytes.size();
@@ -55,11 +67,14 @@ int check(const Settings& s, const std::string& path) {
   }
   const json body = {{"ok", ok},
                      {"rules", rules},
+                     {"signatures", loaded},
                      {"snapshot_bytes", bytes},
                      {"diagnostics", json::parse(to_json(diagnostics, read.files), nullptr, false)}};
   if (!print_json(s, body)) {
     for (const Diagnostic& d : diagnostics) fmt::print("{}\n", format(d, read.files));
-    if (ok) fmt::print("{}: good: {} rules, snapshot of {}\n", path, rules, human_bytes(bytes));
+    if (ok)
+      fmt::print("{}: good: {} rules, {} signatures, snapshot of {}\n", path, rules, loaded,
+                 human_bytes(bytes));
   }
   return ok ? kDone : kRefused;
 }

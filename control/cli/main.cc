@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   add_replay_command(program);
   add_site_commands(program);
   add_signature_commands(program);
+  add_signature_set_commands(program);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

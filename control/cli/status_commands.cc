@@ -24,6 +24,38 @@ std::string wall_text(std::uint64_t wall_ns) {
   return text;
 }
 
+// Lines only for what is there; an alarm for what went uninspected.
+void print_inspection(const json& b) {
+  const json set = b.value("signatures", json());
+  if (set.is_object()) {
+    fmt::print("signatures {}{}{}  {} loaded, {} rejected, {} detect only in part, {} new (only detect{})\n",
+               set.contains("name") ? set.value("name", "") + " " + set.value("version", "") + " " : "",
+               set.value("hash", "").substr(0, 16), set.value("hash", "").empty() ? "" : "…",
+               set.value("loaded", 0ull), set.value("rejected", 0ull), set.value("partial", 0ull),
+               set.value("recent", 0ull),
+               set.contains("recent_act_from_wall_s")
+                   ? " until " + wall_text(set.value("recent_act_from_wall_s", 0ull) * 1'000'000'000u)
+                   : std::string());
+  }
+  const json i = b.at("dataplane").value("inspection", json());
+  if (!i.is_object() || (!set.is_object() && i.value("inspected_bytes", 0ull) == 0)) return;
+  fmt::print(
+      "inspection: {} alerts, {} packets dropped by signatures, {} inspected, {} encrypted, {} of memory\n",
+      i.value("alerts", 0ull), i.value("signature_drops", 0ull),
+      human_bytes(i.value("inspected_bytes", 0ull)), human_bytes(i.value("opaque_bytes", 0ull)),
+      human_bytes(i.value("memory_bytes", 0ull)));
+  if (i.value("passed_uninspected", 0ull) != 0)
+    fmt::print("! {} packets passed UNINSPECTED: memory for inspection was full (overload = \"pass\")\n",
+               i.value("passed_uninspected", 0ull));
+  const std::uint64_t overload = i.value("overload_packets", 0ull),
+                      passed = i.value("passed_uninspected", 0ull);
+  if (overload > passed)
+    fmt::print("! {} packets dropped: memory for inspection was full\n", overload - passed);
+  if (i.value("signatures_not_judged", 0ull) != 0)
+    fmt::print("! {} times a signature was not judged: a bound was reached\n",
+               i.value("signatures_not_judged", 0ull));
+}
+
 void print_status(const json& b) {
   const json& d = b.at("dataplane");
   fmt::print("site {}  configuration {}  dataplane {}", b.value("site", ""), b.value("version", 0),
@@ -41,6 +73,7 @@ void print_status(const json& b) {
                b.at("pending").value("version", 0),
                wall_text(b.at("pending").value("deadline_wall_s", 0ull) * 1'000'000'000u));
   for (const json& r : b.at("reports")) fmt::print("! {}\n", r.get<std::string>());
+  print_inspection(b);
 
   std::vector<std::vector<std::string>> rows{
       {"LINK", "ZONES", "STATE", "FLOWS", "PACKETS", "BYTES", "LAST PACKET", ""}};
@@ -49,6 +82,8 @@ void print_status(const json& b) {
     for (const json& t : b.at("traffic"))
       if (t.value("link", "") == l.value("link", "")) count = t;
     std::string note = l.value("clinical", false) ? "clinical" : "";
+    if (const std::string ips = l.value("ips", "off"); ips != "off")
+      note += (note.empty() ? "ips " : ", ips ") + ips;
     if (l.value("mode", "") == "learn") note += note.empty() ? "LEARNING" : ", LEARNING";
     if (l.value("cut", false)) {
       note += note.empty() ? "" : ", ";
@@ -141,6 +176,7 @@ int top(const Settings& s, unsigned rounds, unsigned interval_s) {
       const json& d = answer.body.at("dataplane");
       fmt::print("flows {}  dropped {}  {}\n", d.value("flows_live", 0ull), d.value("packets_dropped", 0ull),
                  d.value("state", ""));
+      print_inspection(answer.body);
       std::vector<std::vector<std::string>> rows{{"LINK", "PACKETS/S", "BYTES/S", "FLOWS"}};
       for (const json& t : answer.body.at("traffic")) {
         const auto [packets, bytes] = before[t.value("link", "")];

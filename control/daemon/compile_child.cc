@@ -11,15 +11,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <new>
+#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "control/ips/prepare.h"
 #include "control/model/diagnostic.h"
 #include "control/model/read_config.h"
 #include "control/policy/compile.h"
 #include "dataplane/base/clock.h"
+#include "signatures/info.h"
 
 extern char** environ;
 
@@ -71,7 +76,8 @@ bool read_until(int fd, std::string& out, std::uint64_t deadline) {
 }  // namespace
 
 CompiledSite compile_in_child(const std::string& program, const std::string& text,
-                              const std::string& file_name, std::uint64_t generation) {
+                              const std::string& file_name, std::uint64_t generation,
+                              const std::string& state_directory) {
   CompiledSite site;
   Descriptor input(memfd_create("sekisho-config", MFD_CLOEXEC));
   Descriptor output(memfd_create("sekisho-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -90,7 +96,7 @@ CompiledSite compile_in_child(const std::string& program, const std::string& tex
   posix_spawn_file_actions_adddup2(&actions, output.get(), 3);
   const std::string number = std::to_string(generation);
   std::vector<char*> argv;
-  for (const std::string& s : {program, std::string("--compile-child"), number, file_name})
+  for (const std::string& s : {program, std::string("--compile-child"), number, file_name, state_directory})
     argv.push_back(strdup(s.c_str()));
   argv.push_back(nullptr);
   pid_t child = -1;
@@ -102,7 +108,8 @@ CompiledSite compile_in_child(const std::string& program, const std::string& tex
     site.failure = std::string("cannot start the compiler: ") + std::strerror(spawned);
     return site;
   }
-  const bool in_time = read_until(from_child.get(), site.diagnostics, monotonic_ns() + kChildTime);
+  std::string said;
+  const bool in_time = read_until(from_child.get(), said, monotonic_ns() + kChildTime);
   if (!in_time) kill(child, SIGKILL);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -121,10 +128,40 @@ CompiledSite compile_in_child(const std::string& program, const std::string& tex
       site.snapshot = std::move(output);
     }
   }
+  const auto json = nlohmann::json::parse(said, nullptr, false);
+  const bool sound = json.is_object() && json.contains("diagnostics");
+  site.diagnostics = sound ? json.at("diagnostics").dump() : "[]";
+  if (sound && json.contains("signatures")) site.signatures = json.at("signatures").dump();
   return site;
 }
 
-int compile_child_main(const std::string& file_name, std::uint64_t generation) {
+std::string set_info_path(const std::string& state_directory, const std::string& hash) {
+  return state_directory + "/cache/sets/" + hash + ".info";
+}
+
+namespace {
+
+// Names of sets that were compiled for a look only go with the next ones.
+std::string keep_info(const signatures::SetInfo& info, const std::string& state_directory) {
+  constexpr std::size_t kKept = 16;
+  namespace fs = std::filesystem;
+  const std::string path = set_info_path(state_directory, signatures::hex_of(info.hash));
+  const fs::path folder = fs::path(path).parent_path();
+  std::error_code ec;
+  fs::create_directories(folder, ec);
+  if (std::string why = signatures::save_info(info, path); !why.empty()) return why;
+  std::vector<std::pair<fs::file_time_type, fs::path>> all;
+  for (const auto& entry : fs::directory_iterator(folder, ec))
+    all.emplace_back(entry.last_write_time(ec), entry.path());
+  std::sort(all.begin(), all.end());
+  for (std::size_t i = 0; i + kKept < all.size(); ++i) fs::remove(all[i].second, ec);
+  return {};
+}
+
+}  // namespace
+
+int compile_child_main(const std::string& file_name, std::uint64_t generation,
+                       const std::string& state_directory) {
   const rlimit memory{kChildMemory, kChildMemory};
   setrlimit(RLIMIT_AS, &memory);
   const sched_param idle{};
@@ -134,13 +171,31 @@ int compile_child_main(const std::string& file_name, std::uint64_t generation) {
     ReadResult read = read_config(text, file_name);
     std::vector<Diagnostic> diagnostics = std::move(read.diagnostics);
     bool ok = false;
+    std::string summary;
     if (read.ok()) {
-      CompileResult compiled = compile(*read.model, generation);
-      diagnostics.insert(diagnostics.end(), compiled.diagnostics.begin(), compiled.diagnostics.end());
-      ok = compiled.ok() && write_all(3, compiled.bytes.data(), compiled.bytes.size());
-      if (compiled.ok() && !ok) return 2;
+      PrepareOptions options;
+      options.state_directory = state_directory;
+      options.now_wall_s = wall_ns() / kSecond;
+      PreparedSet set = prepare_set(*read.model, options);
+      if (set.ok && set.present && !state_directory.empty()) {
+        if (const std::string why = keep_info(set.info, state_directory); !why.empty()) {
+          set.ok = false;
+          set.diagnostics.push_back(
+              {Diagnostic::Severity::error, {}, "the names of the signatures cannot be kept: " + why, ""});
+        }
+      }
+      diagnostics.insert(diagnostics.end(), set.diagnostics.begin(), set.diagnostics.end());
+      if (set.ok) {
+        CompileResult compiled = compile(*read.model, generation, set.present ? &set.part : nullptr);
+        diagnostics.insert(diagnostics.end(), compiled.diagnostics.begin(), compiled.diagnostics.end());
+        ok = compiled.ok() && write_all(3, compiled.bytes.data(), compiled.bytes.size());
+        if (compiled.ok() && !ok) return 2;
+        if (set.present) summary = to_json(set.summary);
+      }
     }
-    const std::string json = to_json(diagnostics, read.files);
+    std::string json = "{\"diagnostics\":" + to_json(diagnostics, read.files);
+    if (!summary.empty()) json += ",\"signatures\":" + summary;
+    json += '}';
     if (!write_all(1, json.data(), json.size())) return 2;
     return ok ? 0 : 1;
   } catch (const std::bad_alloc&) {

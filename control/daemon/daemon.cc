@@ -56,7 +56,9 @@ Daemon::Daemon(DaemonOptions options)
       store_(options_.state_directory + "/config"),
       session_({.path = options_.run_directory + "/dataplane.sock"}) {}
 
-Daemon::~Daemon() = default;
+Daemon::~Daemon() {
+  if (refresher_.joinable()) refresher_.join();
+}
 
 AuditPaths Daemon::audit_paths() const {
   return {.log = options_.state_directory + "/audit/audit.jsonl", .head = {}};
@@ -69,7 +71,9 @@ std::string Daemon::start() {
                                    {options_.state_directory + "/audit", 0700},
                                    {options_.state_directory + "/latch", 0700},
                                    {options_.state_directory + "/receipts", 0700},
-                                   {options_.state_directory + "/direct", 0700}}) {
+                                   {options_.state_directory + "/direct", 0700},
+                                   {options_.state_directory + "/signatures", 0700},
+                                   {options_.state_directory + "/cache", 0700}}) {
     if (std::string why = make_directory(path, static_cast<mode_t>(mode)); !why.empty()) return why;
   }
   std::string why;
@@ -123,6 +127,7 @@ std::string Daemon::start() {
     return "version " + std::to_string(version) + " does not compile: " + checked.diagnostics +
            checked.failure;
   site_ = checked.site;
+  enter_signatures(*checked.site);
   events_->set_names(checked.site->names);
   links_->describe(describe_links(checked.site->model));
   if (guard_.state() == GuardState::ready)
@@ -149,7 +154,8 @@ Daemon::Checked Daemon::prepare(const std::string& text, const std::string& file
                                 std::uint32_t version) {
   Checked out;
   const std::uint64_t generation = next_generation();
-  CompiledSite compiled = compile_in_child(options_.program, text, file_name, generation);
+  CompiledSite compiled =
+      compile_in_child(options_.program, text, file_name, generation, options_.state_directory);
   out.diagnostics = std::move(compiled.diagnostics);
   out.failure = std::move(compiled.failure);
   if (compiled.snapshot.get() < 0) return out;
@@ -161,11 +167,14 @@ Daemon::Checked Daemon::prepare(const std::string& text, const std::string& file
   site->generation = generation;
   site->snapshot = std::move(compiled.snapshot);
   site->assets = assets_;
-  std::vector<AssetName> names;
-  if (assets_)
-    for (const Asset& a : assets_->all())
-      if (a.address.low == a.address.high) names.push_back({a.address.low, a.name});
-  site->names = std::make_shared<const Names>(site->model, generation, names);
+  if (!compiled.signatures.empty()) {
+    site->set = set_summary_of(compiled.signatures);
+    auto set = std::make_shared<signatures::SetInfo>();
+    const std::string path = set_info_path(options_.state_directory, site->set.hash);
+    if (out.failure = signatures::load_info(path, *set); !out.failure.empty()) return out;
+    site->signatures = std::move(set);
+  }
+  site->names = names_of(*site, generation);
   out.site = std::move(site);
   out.ok = true;
   return out;
@@ -206,7 +215,9 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
       return result;
     }
     result.loaded = static_cast<bool>(loaded);
+    if (result.loaded) note_in_force(*site);
   }
+  enter_signatures(*site);
   events_->set_names(site->names);
   links_->describe(describe_links(site->model));
   site_ = site;
@@ -350,7 +361,8 @@ void Daemon::connect_dataplane() {
   auto site = site_.load();
   const bool fresh = hello->snapshot_generation == 0;
   const auto hash = hash_config(site->model.text);
-  const bool same = !fresh && std::equal(hash.begin(), hash.end(), hello->config_hash);
+  const bool same = !fresh && std::equal(hash.begin(), hash.end(), hello->config_hash) &&
+                    runs_our_set(*site, hello->snapshot_generation);
   std::string why;
   std::vector<std::string> zones;
   for (const Zone& z : site->model.zones) zones.push_back(z.name);
@@ -367,7 +379,9 @@ void Daemon::connect_dataplane() {
     adopted->generation = hello->snapshot_generation;
     adopted->snapshot = Descriptor(dup(site->snapshot.get()));
     adopted->assets = site->assets;
-    adopted->names = std::make_shared<const Names>(adopted->model, adopted->generation);
+    adopted->signatures = site->signatures;
+    adopted->set = site->set;
+    adopted->names = names_of(*adopted, adopted->generation);
     events_->set_names(adopted->names);
     site_ = std::move(adopted);
   } else {
@@ -378,6 +392,7 @@ void Daemon::connect_dataplane() {
       std::this_thread::sleep_for(std::chrono::seconds(1));
       return;
     }
+    note_in_force(*site);
   }
   use_attachment();
   if (fresh) restore_clinical_flows();
@@ -439,10 +454,12 @@ void Daemon::run(const std::atomic<bool>& stop) {
       next_second = now + kSecond;
       links_->tick();
       roll_back_when_due();
+      refresh_when_due();
       if (session_.state() == SessionState::running) save_clinical_flows();
     }
     std::this_thread::sleep_for(kTick);
   }
+  if (refresher_.joinable()) refresher_.join();
   events_->attach(nullptr);
   audit(the_gateway(), "stop", "{}");
 }

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "control/audit/audit.h"
@@ -18,6 +19,7 @@
 #include "control/daemon/site.h"
 #include "control/events/event_drain.h"
 #include "control/guard/guard_maps.h"
+#include "control/ips/set_store.h"
 #include "control/link/link_control.h"
 #include "control/session/dataplane_session.h"
 #include "control/store/config_store.h"
@@ -76,6 +78,13 @@ class Daemon {
   ApplyResult rollback(const Who& who, const std::string& reason, std::uint32_t version);
   std::optional<PendingConfirm> pending() const;
 
+  // The set in `path` (a signed bundle) comes into force, or everything stays as it is.
+  ApplyResult import_set(const std::string& path, bool force, const Who& who, const std::string& reason);
+  ApplyResult step_back_set(const Who& who, const std::string& reason);
+  // These act from now on, whenever they came. Refused: a sid that is not in force.
+  ApplyResult promote(const std::vector<std::uint32_t>& sids, const Who& who, const std::string& reason);
+  SetStore set_store() const { return SetStore(options_.state_directory + "/signatures"); }
+
   // Compiles without using: diagnostics, and a model if it is good.
   struct Checked {
     bool ok = false;
@@ -88,6 +97,12 @@ class Daemon {
   Checked prepare(const std::string& text, const std::string& file_name, std::uint32_t version);
   std::uint32_t before(std::uint32_t current) const;
   ApplyResult put_in_force(std::shared_ptr<const Site> site, bool only_if_loaded);
+  std::shared_ptr<const Names> names_of(const Site& site, std::uint64_t generation) const;
+  ApplyResult recompile();
+  void enter_signatures(const Site& site);
+  bool runs_our_set(const Site& site, std::uint64_t generation) const;
+  void note_in_force(const Site& site) const;
+  void refresh_when_due();
   std::uint64_t next_generation();
   void connect_dataplane();
   void use_attachment();
@@ -110,6 +125,9 @@ class Daemon {
   std::uint64_t attached_start_ = 0;
   std::string last_connect_error_;
   std::vector<std::string> reports_;
+  std::thread refresher_;  // compiles anew when recent signatures start to act
+  std::atomic<bool> refreshing_{false};
+  std::uint64_t next_refresh_wall_s_ = 0;
 };
 
 }  // namespace sekisho::control

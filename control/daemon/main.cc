@@ -27,13 +27,14 @@ int main(int argc, char** argv) {
   std::uint64_t generation = 0;
   std::string file_name, socket_group;
 
-  // The compiler's child has a command line of its own: --compile-child GENERATION FILE.
-  if (argc == 4 && std::string_view(argv[1]) == "--compile-child") {
+  // The compiler's child has a command line of its own: --compile-child GENERATION FILE STATE.
+  if (argc == 5 && std::string_view(argv[1]) == "--compile-child") {
     compile_child = true;
     generation = std::strtoull(argv[2], nullptr, 10);
     file_name = argv[3];
+    options.state_directory = argv[4];
   }
-  if (compile_child) return compile_child_main(file_name, generation);
+  if (compile_child) return compile_child_main(file_name, generation, options.state_directory);
 
   CLI::App app{
       "sekishod: the management process of Sekisho. It holds the link words, the latch and the audit, "
@@ -76,6 +77,7 @@ int main(int argc, char** argv) {
   add_command_routes(api, daemon);
   add_query_routes(api, daemon);
   add_config_routes(api, daemon);
+  add_signature_routes(api, daemon);
   for (UnixHttpServer* server : {&cut, &api}) {
     if (server->start()) continue;
     spdlog::critical("{}", server->error());

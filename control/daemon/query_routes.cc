@@ -80,6 +80,15 @@ json dataplane_view(Daemon& daemon) {
   out["flows_live"] = d.total.flows_live;
   out["flow_capacity"] = d.total.flow_capacity;
   out["events_lost"] = d.total.events_lost;
+  out["inspection"] = {{"alerts", d.total.alerts},
+                       {"signature_drops", d.total.signature_drops},
+                       {"inspected_bytes", d.total.inspected_bytes},
+                       {"opaque_bytes", d.total.opaque_bytes},
+                       {"bypassed", d.total.bypassed},
+                       {"overload_packets", d.total.inspect_overload},
+                       {"passed_uninspected", d.total.inspect_passed},
+                       {"signatures_not_judged", d.total.inspect_lost},
+                       {"memory_bytes", d.total.inspect_memory}};
   json ports = json::array();
   for (const PortCount& p : read_ports(attachment->region()))
     ports.push_back({{"port", p.name},

@@ -14,5 +14,6 @@ namespace sekisho::control {
 void add_command_routes(UnixHttpServer& server, Daemon& daemon);
 void add_query_routes(UnixHttpServer& server, Daemon& daemon);
 void add_config_routes(UnixHttpServer& server, Daemon& daemon);
+void add_signature_routes(UnixHttpServer& server, Daemon& daemon);
 
 }  // namespace sekisho::control

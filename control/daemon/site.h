@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/events/names.h"
+#include "control/ips/prepare.h"
 #include "control/link/link_control.h"
 #include "control/link/link_set.h"
 #include "control/model/assets.h"
@@ -24,6 +25,8 @@ struct Site {
   Descriptor snapshot;           // sealed memfd; -1 while the dataplane's own is adopted
   std::shared_ptr<const Names> names;
   std::shared_ptr<const Assets> assets;
+  std::shared_ptr<const signatures::SetInfo> signatures;  // null: none
+  SetSummary set;
 
   std::string zone_name(std::uint16_t zone) const;
   std::optional<std::uint16_t> find_zone(std::string_view name) const;

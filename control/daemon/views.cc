@@ -38,6 +38,8 @@ json host(const Site& site, std::uint8_t version, const std::uint8_t* bytes) {
   return out;
 }
 
+constexpr const char* kIpsModes[] = {"off", "detect", "prevent"};
+
 std::uint16_t link_of(const abi::FlowRecord& f) {
   return static_cast<std::uint16_t>(sekisho_link_index(f.from_zone, f.to_zone));
 }
@@ -155,7 +157,8 @@ json status_view(const Site& site, const LinkControlStatus& status) {
                 {"cut", status.cut.test(index)},
                 {"clinical", l.clinical},
                 {"mode", l.mode == abi::LinkMode::learn ? "learn" : "enforce"},
-                {"fail", l.fail == abi::FailMode::open ? "open" : "closed"}};
+                {"fail", l.fail == abi::FailMode::open ? "open" : "closed"},
+                {"ips", kIpsModes[static_cast<std::size_t>(l.ips)]}};
     for (const LinkStatus& s : status.links) {
       if (s.link.raw != index || !s.cut) continue;
       one["by"] = s.by;
@@ -175,7 +178,21 @@ json status_view(const Site& site, const LinkControlStatus& status) {
             {"path", status.words_path},
             {"generation", status.generation}}},
           {"latch", {{"health", to_string(status.latch)}, {"current", status.latch_current}}},
-          {"reports", status.reports}};
+          {"reports", status.reports},
+          {"signatures", signatures_view(site)}};
+}
+
+json signatures_view(const Site& site) {
+  if (!site.signatures) return nullptr;
+  const SetSummary& s = site.set;
+  json out = {{"hash", s.hash},       {"candidates", s.candidates},
+              {"loaded", s.loaded},   {"rejected", s.rejected},
+              {"partial", s.partial}, {"recent", s.recent},
+              {"bytes", s.bytes},     {"compiled_in_ms", s.milliseconds}};
+  if (!s.name.empty()) out["name"] = s.name;
+  if (!s.version.empty()) out["version"] = s.version;
+  if (s.acts_from_wall_s != 0) out["recent_act_from_wall_s"] = s.acts_from_wall_s;
+  return out;
 }
 
 json drops_view(const Site& site, const std::vector<DropCount>& drops, const TopTalkers::Answer& talkers) {

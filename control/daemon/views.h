@@ -22,6 +22,8 @@ nlohmann::json flow_view(const Site& site, const abi::FlowRecord& flow, std::uin
 nlohmann::json impact_view(const Site& site, const LinkSet& links, const std::vector<abi::FlowRecord>& flows);
 
 nlohmann::json status_view(const Site& site, const LinkControlStatus& links);
+// The signature set in force; null: none.
+nlohmann::json signatures_view(const Site& site);
 nlohmann::json drops_view(const Site& site, const std::vector<DropCount>& drops,
                           const TopTalkers::Answer& talkers);
 nlohmann::json rules_view(const Site& site, const std::vector<std::uint64_t>& hits);

@@ -102,6 +102,20 @@ std::vector<Described> settings(const Model& model) {
   add_time("timeouts.icmp", s.timeout_icmp);
   add_time("timeouts.other", s.timeout_other);
   add_time("timeouts.condemned", s.timeout_condemned);
+  const auto add_list = [&](const char* name, std::vector<std::string> values) {
+    out.push_back({name, {{"", values.empty() ? one(std::string("-")) : std::move(values)}}, {}});
+  };
+  const Ips& ips = model.ips;
+  std::vector<std::string> files;
+  for (const Ips::File& f : ips.files) files.push_back(f.path);
+  add_list("ips.files", files);
+  add_list("ips.trusted_keys", ips.trusted_keys);
+  add("ips.classification", ips.classification.path.empty() ? "-" : ips.classification.path);
+  add("ips.threshold", ips.threshold.path.empty() ? "-" : ips.threshold.path);
+  add_list("ips.action_order", ips.action_order);
+  add("ips.new_signatures_detect_for", ips.new_detect_s == 0 ? "0" : duration_text(ips.new_detect_s));
+  add("ips.app_memory", size_text(std::uint64_t{ips.app_memory_mb} << 20));
+  add("ips.stream_memory", size_text(std::uint64_t{ips.stream_memory_mb} << 20));
   return out;
 }
 
@@ -128,16 +142,65 @@ Described wire_of(const Wire& w, const Model& model) {
 }
 
 Described link_of(const Link& l, const Model& model) {
+  static constexpr const char* kModes[] = {"off", "detect", "prevent"};
   const bool learn = l.mode == abi::LinkMode::learn;
-  return {l.name,
-          {{"zones", {model.zones[l.zone_a].name, model.zones[l.zone_b].name}},
-           {"clinical", one(l.clinical)},
-           {"midstream", one(l.midstream)},
-           {"mode", one(std::string(learn ? "learn" : "enforce"))},
-           {"until", one(learn ? fmt::format("{} (Unix time)", l.learn_until_wall_s) : "-")},
-           {"fail", one(std::string(l.fail == abi::FailMode::open ? "open" : "closed"))},
-           {"overload", one(std::string(l.overload == abi::OverloadAction::pass ? "pass" : "drop"))}},
-          l.at};
+  return {
+      l.name,
+      {{"zones", {model.zones[l.zone_a].name, model.zones[l.zone_b].name}},
+       {"clinical", one(l.clinical)},
+       {"midstream", one(l.midstream)},
+       {"mode", one(std::string(learn ? "learn" : "enforce"))},
+       {"until", one(learn ? fmt::format("{} (Unix time)", l.learn_until_wall_s) : "-")},
+       {"fail", one(std::string(l.fail == abi::FailMode::open ? "open" : "closed"))},
+       {"overload", one(std::string(l.overload == abi::OverloadAction::pass ? "pass" : "drop"))},
+       {"ips", one(std::string(kModes[static_cast<std::size_t>(l.ips)]))},
+       {"inspect_depth", one(l.inspect_depth_kb == 0 ? std::string("all")
+                                                     : size_text(std::uint64_t{l.inspect_depth_kb} << 10))}},
+      l.at};
+}
+
+std::vector<std::string> sid_texts(const std::vector<std::uint32_t>& sids) {
+  std::vector<std::string> out;
+  for (const auto sid : sids) out.push_back(fmt::format("{}", sid));
+  return or_any(std::move(out));
+}
+
+Described ips_rule_of(const IpsRule& r, const Model& model) {
+  static constexpr const char* kActions[] = {"as written", "off", "alert", "drop", "reject"};
+  std::vector<std::string> links;
+  for (const auto index : r.links) links.push_back(model.links[index].name);
+  std::sort(links.begin(), links.end());
+  return {r.name,
+          {{"action", one(std::string(kActions[static_cast<std::size_t>(r.action)]))},
+           {"links", links.empty() ? one(std::string("all")) : links},
+           {"classtype", or_any(r.classtypes)},
+           {"severity", or_any(r.severities)},
+           {"confidence", or_any(r.confidences)},
+           {"group", or_any(r.groups)},
+           {"sid", sid_texts(r.sids)}},
+          r.at};
+}
+
+// An exception has no name of its own: what it excepts is its name.
+std::vector<Described> ips_exceptions_of(const Model& model) {
+  std::vector<Described> out;
+  for (const IpsException& e : model.ips.exceptions) {
+    std::string name = "sid";
+    for (std::size_t i = 0; i < e.sids.size() && i < 8; ++i) name += fmt::format(" {}", e.sids[i]);
+    if (e.sids.empty()) name += " any";
+    if (e.sids.size() > 8) name += fmt::format(" … ({})", e.sids.size());
+    const auto taken = std::count_if(out.begin(), out.end(), [&](const Described& d) {
+      return d.name == name || d.name.starts_with(name + " #");
+    });
+    if (taken != 0) name += fmt::format(" #{}", taken + 1);
+    out.push_back({name,
+                   {{"sid", sid_texts(e.sids)},
+                    {"addresses", or_any(ranges(e.addresses))},
+                    {"until", one(fmt::format("{} (Unix time)", e.until_wall_s))},
+                    {"reason", one(e.reason)}},
+                   e.at});
+  }
+  return out;
 }
 
 Described rule_of(const Rule& r, const Model& model) {
@@ -198,6 +261,12 @@ std::vector<DescribedKind> describe(const Model& model) {
                        {{"description", one(a.description)}, {"longest", one(duration_text(a.longest_s))}},
                        a.at};
                  })});
+  out.push_back({"signature variable", each(model.ips.variables, [](const IpsVariable& v) {
+                   return Described{v.name, {{"", one(v.value)}}, v.at};
+                 })});
+  out.push_back(
+      {"signature action", each(model.ips.rules, [&](const IpsRule& r) { return ips_rule_of(r, model); })});
+  out.push_back({"signature exception", ips_exceptions_of(model)});
   out.push_back({"rule", each(model.rules, [&](const Rule& r) { return rule_of(r, model); })});
   return out;
 }

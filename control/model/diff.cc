@@ -106,7 +106,7 @@ void compare_kind(const DescribedKind& a, const DescribedKind& b, ModelDiff& out
       compare(a.objects[found->second], object, a.kind, out);
     }
   }
-  if (a.kind != "rule") return;  // only rules have an order that decides
+  if (a.kind != "rule" && a.kind != "signature action") return;  // their order decides
   for (const std::string& name : moved(a.objects, b.objects)) {
     out.changes.push_back({ModelChange::Kind::moved, a.kind, name, fmt::format("place {}", in_a[name] + 1),
                            fmt::format("place {}", in_b[name] + 1), b.objects[in_b[name]].at});

@@ -4,31 +4,17 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "control/model/ips.h"
+#include "control/model/place.h"
 #include "dataplane/abi/snapshot.h"
 
 namespace sekisho::control {
-
-struct Position {
-  std::uint16_t file = 0;  // index into Model::files
-  std::uint32_t line = 0;  // 1-based; 0: not from a file
-  std::uint32_t column = 0;
-};
-
-struct Address {
-  std::uint8_t version = 4;              // 4 or 6
-  std::array<std::uint8_t, 16> bytes{};  // network order; IPv4 in the first 4
-  friend auto operator<=>(const Address&, const Address&) = default;
-};
-struct AddressRange {  // inclusive, one family
-  Address low, high;
-};
 
 struct Service {
   std::uint8_t protocol = 0;  // IANA number; 0: any
@@ -113,6 +99,7 @@ struct Model {
   std::vector<std::string> accesses;
   std::vector<VendorAccess> access_details;  // same indices as accesses
   std::vector<Rule> rules;
+  Ips ips;
   std::string text;  // of the file, as read (hashed into the snapshot, kept by the store)
 };
 

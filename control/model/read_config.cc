@@ -12,7 +12,7 @@ namespace {
 void check_top_level(const TomlNode& root, Findings& findings) {
   const std::vector<std::string> known = {"gateway",   "limits",        "timeouts", "port",      "zone",
                                           "interface", "wire",          "link",     "addresses", "services",
-                                          "schedules", "vendor_access", "rule"};
+                                          "schedules", "vendor_access", "rule",     "ips"};
   for (const TomlEntry& entry : root.table) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     std::string expected;
@@ -51,6 +51,7 @@ ReadResult read_config(std::string_view text, std::string file_name, std::uint64
   read_schedules(draft, *root);
   read_vendor_accesses(draft, *root);
   read_rules(draft, *root);
+  read_ips(draft, *root);
 
   const bool failed = draft.findings.failed();
   result.diagnostics = draft.findings.take();

@@ -19,6 +19,9 @@ inline constexpr std::size_t kMaxDiagnostics = 100;  // then one more says that 
 inline constexpr std::size_t kMaxRanges = 65536;     // address ranges of one object or rule side, expanded
 inline constexpr std::size_t kMaxTotalRanges = 1 << 20;  // of all rules together; services likewise
 inline constexpr std::uint32_t kMaxLearnDays = 45;
+inline constexpr std::uint32_t kMaxExceptionDays = 366;
+// Of links that touch neither vendor nor internet; those are inspected to the end.
+inline constexpr std::uint32_t kInnerInspectDepthKb = 64 * 1024;
 
 struct ReadResult {
   std::optional<Model> model;           // absent if there is an error

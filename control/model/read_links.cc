@@ -46,12 +46,9 @@ void read_learn(Link& link, const TomlNode* mode, const TomlNode* until, Draft& 
     findings.error(until->at, "\"until\" without learn mode", "mode = \"learn\" beside it");
     return;
   }
-  if (until->kind != TomlNode::Kind::date && until->kind != TomlNode::Kind::date_time) {
-    findings.error(until->at, fmt::format("\"until\" is {}", kind_text(until->kind)), expected);
-    return;
-  }
-  std::int64_t end = until->seconds;
-  if (!until->has_offset) end -= draft.model.settings.utc_offset_s;
+  const auto moment = read_moment(*until, "until", expected, draft, findings);
+  if (!moment) return;
+  const std::int64_t end = *moment;
   const auto now = static_cast<std::int64_t>(draft.now_wall_s);
   if (end > now + std::int64_t{kMaxLearnDays} * 86400) {
     findings.error(until->at, fmt::format("learn mode would last {} days", (end - now + 86399) / 86400),
@@ -142,6 +139,7 @@ void add_undeclared(Draft& draft) {
     link.zone_b = model.interfaces[wire.side_b].zone;
     link.name = model.zones[link.zone_a].name + "-" + model.zones[link.zone_b].name;
     link.at = wire.at;
+    link.inspect_depth_kb = outer_zone(model, link) ? 0 : kInnerInspectDepthKb;
     if (link.name.size() > kNameLength || draft.links.entries.count(link.name) != 0) {
       draft.findings.error(wire.at,
                            fmt::format("the link of wire {} cannot be named {}: too long or taken",
@@ -204,11 +202,16 @@ void read_links(Draft& draft, const TomlNode& root) {
     const auto mode = table.word("mode", {"enforce", "learn"});
     if (mode) link.mode = static_cast<abi::LinkMode>(*mode);
     read_learn(link, table.get("mode"), table.get("until"), draft);
+    if (const auto ips = table.word("ips", {"off", "detect", "prevent"}))
+      link.ips = static_cast<abi::IpsMode>(*ips);
+    const TomlNode* depth_node = table.get("inspect_depth");
+    const auto depth = depth_node ? read_depth(*depth_node, findings) : std::nullopt;
     table.finish();
     const auto index = static_cast<std::uint32_t>(draft.model.links.size());
     if (!name || !enter_name(draft.links, *name, table.at("name"), index, "link", kNameLength, findings))
       continue;
     if (!zones) continue;
+    link.inspect_depth_kb = depth ? *depth : outer_zone(draft.model, link) ? 0 : kInnerInspectDepthKb;
     check_outer(link, table, draft);
     if (link.fail == abi::FailMode::open) check_fail_open(link, table.at("fail"), draft);
     draft.model.links.push_back(std::move(link));

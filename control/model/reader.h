@@ -114,6 +114,13 @@ void read_services(Draft& draft, const TomlNode& root);
 void read_schedules(Draft& draft, const TomlNode& root);
 void read_vendor_accesses(Draft& draft, const TomlNode& root);
 void read_rules(Draft& draft, const TomlNode& root);
+void read_ips(Draft& draft, const TomlNode& root);
+
+// `inspect_depth` of a link: a size, 0 or "all" (0); in KiB.
+std::optional<std::uint32_t> read_depth(const TomlNode& node, Findings& findings);
+// The moment that a date (its 00:00 at the site) or a date and time names; what is neither is reported.
+std::optional<std::int64_t> read_moment(const TomlNode& node, const char* key, const std::string& expected,
+                                        const Draft& draft, Findings& findings);
 
 // True if the text is meant as an address, not as a name.
 bool looks_like_address(std::string_view text);

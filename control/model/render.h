@@ -19,7 +19,8 @@ std::string render_service(const Service& service);
 struct ModelChange {
   enum class Kind : std::uint8_t { added, removed, changed, moved } change = Kind::changed;
   std::string kind;  // "port", "zone", "interface", "wire", "link", "address", "service", "schedule", "vendor
-                     // access", "rule", "setting"
+                     // access", "signature variable", "signature action", "signature exception", "rule",
+                     // "setting"
   std::string name;
   std::string before, after;  // in words; empty where there is none
   Position at;                // in the new model; of the old one for what was removed

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -16,6 +17,9 @@ std::optional<std::uint64_t> number(std::string_view text) {
   if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
   return value;
 }
+
+constexpr std::array<std::pair<std::string_view, unsigned>, 3> kSizeUnits = {
+    {{"GiB", 30}, {"MiB", 20}, {"KiB", 10}}};
 
 constexpr std::size_t kMaxCandidates = 5000;  // a hint is not worth more time
 
@@ -111,6 +115,27 @@ Parsed<std::uint32_t> parse_duration(std::string_view text) {
   if (*count > 0xffffffffu / unit)
     return refuse<std::uint32_t>("the duration " + quoted(text) + " is too long", "");
   return {static_cast<std::uint32_t>(*count * unit), "", ""};
+}
+
+Parsed<std::uint64_t> parse_size(std::string_view text) {
+  const std::string expected = "a size such as \"512KiB\", \"8MiB\" or \"2GiB\"";
+  for (const auto& [unit, shift] : kSizeUnits) {
+    if (!text.ends_with(unit)) continue;
+    const auto count = number(text.substr(0, text.size() - unit.size()));
+    if (!count) break;
+    if (*count == 0) return refuse<std::uint64_t>("a size of zero", expected);
+    if (*count >> (44 - shift) != 0)
+      return refuse<std::uint64_t>("the size " + quoted(text) + " is too large", "");
+    return {*count << shift, "", ""};
+  }
+  return refuse<std::uint64_t>("bad size " + quoted(text), expected);
+}
+
+std::string size_text(std::uint64_t bytes) {
+  for (const auto& [unit, shift] : kSizeUnits)
+    if (bytes >> shift != 0 && (bytes >> shift) << shift == bytes)
+      return fmt::format("{}{}", bytes >> shift, unit);
+  return fmt::format("{} bytes", bytes);
 }
 
 Parsed<std::uint32_t> parse_time_of_day(std::string_view text) {

@@ -26,6 +26,8 @@ Parsed<Address> parse_address(std::string_view text);
 Parsed<AddressRange> parse_address_range(std::string_view text);
 // "30s", "2m", "8h", "45d"; in seconds, at least 1.
 Parsed<std::uint32_t> parse_duration(std::string_view text);
+// "64KiB", "8MiB", "2GiB"; in bytes, at least 1.
+Parsed<std::uint64_t> parse_size(std::string_view text);
 // "08:00" ... "24:00"; in minutes.
 Parsed<std::uint32_t> parse_time_of_day(std::string_view text);
 // "+09:00", "-03:30", "UTC"; in seconds east.
@@ -35,6 +37,8 @@ std::string to_string(const Address& address);
 // A host, a prefix where the range is one, else "low-high". Reads back to the same range.
 std::string to_string(const AddressRange& range);
 std::string duration_text(std::uint32_t seconds);
+// In the largest unit that gives a whole number; reads back.
+std::string size_text(std::uint64_t bytes);
 // Prefix length if the range is exactly a prefix.
 std::optional<unsigned> prefix_length(const AddressRange& range);
 

@@ -41,6 +41,14 @@ WorkerCount read_worker(const abi::WorkerCounters& w, std::uint32_t index) {
   c.events_lost = load_relaxed(w.events_lost);
   c.fragments_held = load_relaxed(w.fragments_held);
   c.bypassed = load_relaxed(w.bypassed);
+  c.alerts = load_relaxed(w.alerts);
+  c.signature_drops = load_relaxed(w.signature_drops);
+  c.inspected_bytes = load_relaxed(w.inspected_bytes);
+  c.opaque_bytes = load_relaxed(w.opaque_bytes);
+  c.inspect_overload = load_relaxed(w.inspect_overload);
+  c.inspect_passed = load_relaxed(w.inspect_passed);
+  c.inspect_memory = load_relaxed(w.inspect_memory);
+  c.inspect_lost = load_relaxed(w.inspect_lost);
   return c;
 }
 
@@ -85,6 +93,14 @@ DataplaneCount read_dataplane(const abi::Region& region, std::uint32_t workers) 
     t.events_lost += w.events_lost;
     t.fragments_held += w.fragments_held;
     t.bypassed += w.bypassed;
+    t.alerts += w.alerts;
+    t.signature_drops += w.signature_drops;
+    t.inspected_bytes += w.inspected_bytes;
+    t.opaque_bytes += w.opaque_bytes;
+    t.inspect_overload += w.inspect_overload;
+    t.inspect_passed += w.inspect_passed;
+    t.inspect_memory += w.inspect_memory;
+    t.inspect_lost += w.inspect_lost;
   }
   return d;
 }

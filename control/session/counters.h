@@ -32,6 +32,9 @@ struct WorkerCount {
   std::uint64_t bursts = 0, packets_received = 0, packets_sent = 0, bytes_received = 0, bytes_sent = 0;
   std::uint64_t packets_dropped = 0, flows_live = 0, flows_created = 0, flow_capacity = 0, events_lost = 0;
   std::uint64_t fragments_held = 0, bypassed = 0;
+  // Inspection, as abi::WorkerCounters says.
+  std::uint64_t alerts = 0, signature_drops = 0, inspected_bytes = 0, opaque_bytes = 0;
+  std::uint64_t inspect_overload = 0, inspect_passed = 0, inspect_memory = 0, inspect_lost = 0;
 };
 
 struct PortCount {
