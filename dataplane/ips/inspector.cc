@@ -309,6 +309,7 @@ void Inspector::reverse() {
 }
 
 void Inspector::deliver(bool from_initiator, const stream::Delivery& delivery) {
+  const bool was_opaque = flow_->has(inspect_flag::kOpaque, index(direction_of(from_initiator)));
   feed(direction_of(from_initiator), delivery);
   const Direction d = direction_of(from_initiator);  // feeding may have found out that it is the other one
   const unsigned side = index(d);
@@ -323,7 +324,8 @@ void Inspector::deliver(bool from_initiator, const stream::Delivery& delivery) {
   if (set_ == nullptr) return;
   streamed_ = true;
   context_.stream = {delivery.data, delivery.offset, delivery.fresh_offset(), delivery.end, true};
-  if (delivery.fresh != 0 && !flow_->has(inspect_flag::kOpaque, side)) collect_stream(d, delivery);
+  // The bytes by which a direction became opaque were not so themselves: they are scanned.
+  if (delivery.fresh != 0 && !(was_opaque && flow_->has(inspect_flag::kOpaque, side))) collect_stream(d, delivery);
 }
 
 void Inspector::next_epoch() {

@@ -43,7 +43,7 @@ std::vector<RefusalCase> ips_refusals() {
       ips("MemorySmall", "app_memory = «\"1MiB\"\n", "\"app_memory\" is \"1MiB\"", "\"16MiB\""),
       ips("IpsUnknownKey", "«file = \"a\"\n", "unknown key \"file\" in [ips] (did you mean \"files\"?)",
           "files"),
-      {"IpsIsNoTable", "«ips = 1\n[gateway]\nname = \"g\"\n[[port]]\nname = \"p\"\ndevice = \"net_null0\"\n",
+      {"IpsIsNoTable", "ips = «1\n[gateway]\nname = \"g\"\n[[port]]\nname = \"p\"\ndevice = \"net_null0\"\n",
        "[ips] is an integer", "a table", true},
       action("ActionMissing", "sid = 1\n", "[[ips.action]] without \"action\"", "the key \"action\""),
       action("ActionUnknown", "sid = 1\naction = «\"block\"\n", "\"action\" is \"block\"", "\"reject\""),
