@@ -29,6 +29,31 @@ TEST(Counters, SumOverWorkers) {
   EXPECT_EQ(control::read_workers(r, UINT32_MAX).size(), SEKISHO_MAX_WORKERS);
 }
 
+TEST(Counters, InspectionIsTheSumOfTheWorkers) {
+  test::FakeMemory memory(2);
+  abi::Region& r = *memory.region;
+  for (std::uint64_t w = 0; w < 2; ++w) {
+    abi::WorkerCounters& c = r.worker[w];
+    c.alerts = 1 + w;
+    c.signature_drops = 10 + w;
+    c.inspected_bytes = 100 + w;
+    c.opaque_bytes = 1000 + w;
+    c.inspect_overload = 20 + w;
+    c.inspect_passed = 30 + w;
+    c.inspect_memory = 40 + w;
+    c.inspect_lost = 50 + w;
+  }
+  const auto t = control::read_dataplane(r, 2).total;
+  EXPECT_EQ(t.alerts, 3u);
+  EXPECT_EQ(t.signature_drops, 21u);
+  EXPECT_EQ(t.inspected_bytes, 201u);
+  EXPECT_EQ(t.opaque_bytes, 2001u);
+  EXPECT_EQ(t.inspect_overload, 41u);
+  EXPECT_EQ(t.inspect_passed, 61u);
+  EXPECT_EQ(t.inspect_memory, 81u);
+  EXPECT_EQ(t.inspect_lost, 101u);
+}
+
 TEST(Counters, LinksDropsHitsPorts) {
   test::FakeMemory memory(2);
   abi::Region& r = *memory.region;
