@@ -116,7 +116,7 @@ Site::Site(std::vector<std::uint8_t> block, bool inspect, std::uint64_t generati
   if (!checked) fail(checked.why);
   snapshot_ = std::make_unique<pipeline::Snapshot>(*checked.view, kSeed);
   std::string why;
-  if (!snapshot_->load_signatures(1, nullptr, why)) fail(why);
+  if (!snapshot_->load_signatures(1, why)) fail(why);
   load_seconds_ = wall_seconds() - start;
 }
 

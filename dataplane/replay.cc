@@ -303,7 +303,7 @@ int run(const Arguments& a) {
   if (a.passive) snapshot.topology.set_lenient();
   if (a.auto_checksum && offloaded(a.pcap, snapshot.topology, side_a)) snapshot.topology.trust_checksums();
   std::string why;
-  if (!snapshot.load_signatures(1, nullptr, why)) fail(std::string(a.snapshot) + ": " + why);
+  if (!snapshot.load_signatures(1, why)) fail(std::string(a.snapshot) + ": " + why);
   ips::HostState hosts(kSeed);
   HeapBuffers buffers;
   PcapOutput output(buffers);

@@ -255,7 +255,7 @@ class Chooser {
 
   // A literal that hits in nearly every buffer is no better than the buffer itself.
   Prefilter finished(Prefilter p) const {
-    if (p.score > -4) return p;
+    if (p.score > -4 || p.bytes.size() > kMinScanned) return p;
     p.kind = Prefilter::Kind::always;
     p.bytes.clear();
     p.low_end = 0;

@@ -75,6 +75,9 @@ std::string read_variables_json(std::string_view text, Variables& variables) {
     if (value.is_object() && (name == "address-groups" || name == "port-groups")) {
       for (const auto& [inner, expression] : value.items())
         if (auto why = take(inner, expression, name == "port-groups" ? 2 : 1); !why.empty()) return why;
+    } else if (name.starts_with("address-groups.") || name.starts_with("port-groups.")) {
+      const std::size_t dot = name.find('.');
+      if (auto why = take(name.substr(dot + 1), value, name[0] == 'p' ? 2 : 1); !why.empty()) return why;
     } else if (auto why = take(name, value, 0); !why.empty()) {
       return why;
     }

@@ -77,7 +77,7 @@ Probe probe_request(Bytes b) {
     prefix = prefix || (m.size() > word.size() && m.substr(0, word.size()) == word);
   }
   if (n == b.size()) return known || prefix || n < 16 ? Probe::more : Probe::no;
-  if (n == 0 || !is_lws(b[n])) return Probe::no;
+  if (n == 0 || (b[n] != ' ' && b[n] != '\t')) return Probe::no;
   // RTSP, SIP and others look alike: the version tells.
   const std::size_t lf = text_of(b).find('\n');
   const std::string_view line = text_of(b).substr(0, lf);

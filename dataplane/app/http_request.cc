@@ -194,7 +194,7 @@ void HttpParser::publish_request(Exchange& e, Bytes head, Bytes line, std::size_
         number = bad ? number : number * 10 + (c - '0');
       }
       if (bad || number > 65535) event(Direction::to_server, AppEvent::http_invalid_authority_port);
-      publish_host(side, memory, u.host, u.host);
+      if (hp.valid) publish_host(side, memory, u.host, u.host);
     }
     if (host_header != nullptr) {
       const HostPort hp = split_host(host_header->value);

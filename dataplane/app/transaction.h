@@ -81,7 +81,7 @@ class Side {
 
   // The host's own state for this side: nullptr, or a block of kHostState bytes of the pool; goes with
   // release().
-  static constexpr std::size_t kHostState = 256;
+  static constexpr std::size_t kHostState = 2048;
   void* host_state = nullptr;
 
  private:

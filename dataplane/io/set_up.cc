@@ -79,6 +79,7 @@ bool Steward::open_ports(const policy::SnapshotView& view, std::string& why) {
 
 bool Steward::make_workers(const policy::SnapshotView& view, std::string& why) {
   const abi::Settings& settings = *view.settings;
+  hosts_ = std::make_unique<ips::HostState>(seed_);
   for (std::uint32_t w = 0; w < settings.workers; ++w) {
     WorkerOptions o;
     o.index = w;
@@ -91,6 +92,8 @@ bool Steward::make_workers(const policy::SnapshotView& view, std::string& why) {
     o.gateway.live_clock = true;
     o.gateway.counters = &region_->get().worker[w];
     o.gateway.words = words_.get();
+    o.gateway.hosts = hosts_.get();
+    o.gateway.app_log = true;
     if (guard_beat_) o.guard_beat = &static_cast<sekisho_beat*>(guard_beat_.data())->beat_ns[w];
     pages_.push_back(std::make_unique<abi::FlowsPage>());
     workers_.push_back(std::make_unique<Worker>(o, *fabric_, *steering_, links_, ports_->pool(),

@@ -172,6 +172,8 @@ abi::LoadAnswer Steward::load(const Descriptor& snapshot) {
   try {
     auto next = std::make_unique<Loaded>(std::move(*bytes), *checked.view, seed_);
     answer.generation = next->snapshot.view.generation();
+    if (!next->snapshot.load_signatures(next->snapshot.view.settings->workers, why))
+      return say(abi::Status::refused, "signatures: " + why);
     if (!current_ && !set_up(next->snapshot.view, why)) {
       stopping_ = true;
       status_ = 1;

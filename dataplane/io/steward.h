@@ -22,6 +22,7 @@
 #include "dataplane/io/shared_memory.h"
 #include "dataplane/io/steering.h"
 #include "dataplane/io/worker.h"
+#include "dataplane/ips/host_state.h"
 #include "dataplane/pipeline/snapshot.h"
 
 namespace sekisho::io {
@@ -72,6 +73,7 @@ class Steward final : public SessionHandler {
 
   const StewardOptions options_;
   const std::uint64_t seed_;
+  std::unique_ptr<ips::HostState> hosts_;  // outlives the workers
   bool stopping_ = false;
   int status_ = 0;
 

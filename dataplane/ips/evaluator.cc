@@ -207,6 +207,9 @@ Outcome judge_signature(const SetView& set, const SignatureRecord& s, const Pack
 
 Scratch::Scratch() : impl_(std::make_unique<Impl>()) {}
 Scratch::~Scratch() = default;
+std::uint32_t Scratch::awaited() const {
+  return impl_->awaited;
+}
 void Scratch::begin_packet() {
   impl_->transforms.clear();
 }
@@ -214,6 +217,7 @@ void Scratch::begin_packet() {
 Outcome judge(const SetView& set, std::uint32_t signature, const PacketContext& context,
               const app::Transaction* tx, app::Direction side, const FlowState& flow, Scratch& scratch) {
   const SignatureRecord& s = set.signatures[signature];
+  scratch.impl().awaited = abi::kNone32;
   if (scratch.cost == nullptr) return judge_signature(set, s, context, tx, side, flow, scratch);
   SignatureCost& cost = scratch.cost[signature];
   ++cost.checks;

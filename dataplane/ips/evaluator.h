@@ -50,6 +50,10 @@ class Scratch {
   // Forgets transformed buffers. REQUIRED before views change.
   void begin_packet();
 
+  // After judge() said `more`: a content (index of matches) without which nothing can match, and that must
+  // come in bytes that were not there yet; kNone32: none is known.
+  std::uint32_t awaited() const;
+
   EvaluatorCounters counters;
   SignatureCost* cost = nullptr;  // one for each signature of the set in use; nullptr: not counted
   HostState* hosts = nullptr;     // shared; nullptr: xbits and hostbits do not match and cannot be set

@@ -26,6 +26,7 @@ class Chain {
       : c_(context),
         set_(context.set),
         work_(context.scratch.impl()),
+        group_(group),
         matches_(context.set.matches.subspan(group.first_match, group.match_count)),
         view_(view),
         nested_(nested),
@@ -34,6 +35,7 @@ class Chain {
         end_(static_cast<std::int64_t>(view.end())) {}
 
   Outcome run();
+  Outcome wait();
 
  private:
   enum class Step : std::uint8_t { ok, fail, stop };
@@ -98,6 +100,7 @@ class Chain {
   ChainContext& c_;
   const SetView& set_;
   Scratch::Impl& work_;
+  const abi::GroupRecord& group_;
   const std::span<const MatchRecord> matches_;
   const View view_;
   const abi::GroupRecord* nested_;
@@ -109,7 +112,27 @@ class Chain {
   std::uint32_t base_ = 0;      // the cursor depends on frames from here on
   bool positive_ = false;       // some content or pcre was found
   bool more_ = false;
+  std::uint32_t deepest_ = 0;
 };
+
+// The first match that no try got beyond. If it is a content, and the chain before it is contents that only
+// look forward, then all places of those before it were tried with what is here: a match needs the content
+// again, in new bytes.
+Outcome Chain::wait() {
+  if (!more_) return Outcome::no;
+  if (level_ != 0 || c_.variables || c_.scratch.impl().awaited != abi::kNone32 ||
+      deepest_ >= matches_.size() || group_.transform_count != 0)
+    return Outcome::more;
+  for (std::uint32_t i = 0; i <= deepest_; ++i) {
+    const MatchRecord& m = matches_[i];
+    if (m.kind != MatchKind::content || ((m.flags & mf::kHasDistance) != 0 && m.distance < 0))
+      return Outcome::more;
+  }
+  const MatchRecord& m = matches_[deepest_];
+  if ((m.flags & (mf::kNegated | mf::kEndsWith)) == 0)
+    c_.scratch.impl().awaited = group_.first_match + deepest_;
+  return Outcome::more;
+}
 
 Outcome Chain::run() {
   std::uint32_t i = 0;
@@ -122,24 +145,25 @@ Outcome Chain::run() {
       if (view_.min_end == 0 || !positive_ || furthest_ > view_.min_end) return Outcome::match;
       any_frame = true;
       s = Step::fail;
+      deepest_ = size;
       beyond();
     } else {
       const MatchRecord& m = matches_[i];
       s = charge(1) ? step(m, i, resume) : Step::stop;
+      if (s == Step::fail) deepest_ = std::max(deepest_, i);
       if (s == Step::ok) {
         ++i;
         resume = -1;
         continue;
       }
-      if (s == Step::fail && !any_frame && (m.flags & mf::kRelative) == 0)
-        return more_ ? Outcome::more : Outcome::no;
+      if (s == Step::fail && !any_frame && (m.flags & mf::kRelative) == 0) return wait();
       if (s == Step::fail && !any_frame && open_ended(m)) drop_contents(i);
     }
     if (s == Step::stop) {
       ++c_.scratch.counters.budget_exceeded;
       return Outcome::no;
     }
-    if (count_ == 0 || (!any_frame && count_ <= base_)) return more_ ? Outcome::more : Outcome::no;
+    if (count_ == 0 || (!any_frame && count_ <= base_)) return wait();
     const Frame& f = work_.frames[level_][--count_];
     cursor_ = f.cursor;
     resume = f.resume;

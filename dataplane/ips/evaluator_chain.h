@@ -33,6 +33,7 @@ struct Scratch::Impl {
   std::array<std::array<Frame, kMaxFrames>, 2> frames;
   std::unique_ptr<std::uint8_t[]> base64{new std::uint8_t[kBase64Bytes]};
   std::uint32_t steps = 0;
+  std::uint32_t awaited = abi::kNone32;
   std::uint32_t judged = 0;
 };
 

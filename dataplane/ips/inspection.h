@@ -15,7 +15,7 @@ namespace inspect_flag {
 inline constexpr std::uint16_t kPassed = 1;         // a pass signature: nothing more is judged
 inline constexpr std::uint16_t kAppFailed = 2;      // no parser, and none will come
 inline constexpr std::uint16_t kDetectionTold = 4;  // signatures on the detected protocol were judged
-inline constexpr std::uint16_t kAppEnded = 8;       // the parser was told the end
+inline constexpr std::uint16_t kEstablished = 8;    // the handshake was seen; stays when the flow closes
 inline constexpr std::uint16_t kExpected = 16;      // the protocol was announced by another connection
 inline constexpr std::uint16_t kSeen = 32;  // bits for the two directions: shifted by index(direction)
 inline constexpr std::uint16_t kOpaque = 128;
@@ -29,6 +29,7 @@ inline constexpr std::uint16_t kReversed = 32768;  // the first packet came from
 struct PendingStream {
   static constexpr unsigned kMost = 24;
   std::uint32_t signature[kMost];
+  std::uint32_t awaited[kMost];      // index of the content that must come first; kNone32: judge it at every turn
   std::uint64_t literal_end[kMost];  // when the window has left this behind, the wait is over
   std::uint32_t count;
 };

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/ips/content.h"
 
 namespace sekisho::ips {
 namespace {
@@ -39,7 +40,11 @@ struct SideState {
   static constexpr unsigned kIds = (app::Side::kHostState - 8) / 4;
   std::uint16_t matched, pending;
   std::uint32_t reserved;
-  std::uint32_t id[kIds];  // matched ones from the front, waiting ones from the back
+  // Matched ones from the front; waiting ones from the back, each with the content that it waits for.
+  std::uint32_t id[kIds];
+  std::uint32_t& waiting(unsigned i) { return id[kIds - 1 - 2 * i]; }
+  std::uint32_t& awaited(unsigned i) { return id[kIds - 2 - 2 * i]; }
+  bool full() const { return matched + 2u * pending + 2u > kIds; }
 
   bool has_matched(std::uint32_t s) const {
     for (unsigned i = 0; i < matched; ++i)
@@ -55,6 +60,12 @@ SideState* state_of(app::Side& side, app::AppPool& pool) {
     if (side.host_state != nullptr) std::memset(side.host_state, 0, app::Side::kHostState);
   }
   return static_cast<SideState*>(side.host_state);
+}
+
+// A group of file.data looks at HTTP's bodies where there is no buffer of that name.
+bool stands_for(abi::Buffer entry, abi::Buffer group) {
+  return entry == group || (group == abi::Buffer::file_data && (entry == abi::Buffer::http_response_body ||
+                                                                entry == abi::Buffer::http_request_body));
 }
 
 abi::Address6 wide(std::uint8_t version, const std::uint8_t* address) {
@@ -137,7 +148,9 @@ void Inspector::fill_context(const FlowView& flow, const Packet& p, const FlowKe
   c.direction = to_server_ ? abi::kToServer : abi::kToClient;
   c.flags = context_flag::kHasFlow;
   const bool past_syn = p.protocol == kTcp && (p.tcp_flags & tcp_flag::kSyn) == 0;
-  if (flow.handshake_seen || ((link_.midstream || link_.async) && past_syn))
+  if (flow_ != nullptr && flow.handshake_seen) flow_->set(inspect_flag::kEstablished);
+  if ((flow_ != nullptr && flow_->has(inspect_flag::kEstablished)) ||
+      ((link_.midstream || link_.async) && past_syn))
     c.flags |= context_flag::kEstablished;
   if (link_.midstream) c.flags |= context_flag::kMidstream;
   if (p.flags & packet_flag::kTrain) c.flags |= context_flag::kFragmented;
@@ -248,6 +261,7 @@ void Inspector::transport(Finding& finding, const Packet& p) {
   const bool lone = options_.passive && p.payload_length != 0 && (p.tcp_flags & tcp_flag::kSyn) != 0 &&
                     !fast_open(header + 20, header + (p.payload - p.l4));
   if (lone) segment.payload = {};
+  const std::uint32_t queued = flow_->tcp.half[from_initiator_ ? 0 : 1].queued;
   stream::Result r = stream::on_segment(streams_, flow_->tcp, from_initiator_, segment, stream_options_);
   context_.stream_events = r.events;
   if (r.events != 0) listener_.stream_events(*flow_, r.events);
@@ -268,6 +282,12 @@ void Inspector::transport(Finding& finding, const Packet& p) {
   if (lone) return stray_payload(p);
   if (!r.inspected && p.payload_length != 0 && (flow_->tcp.half[0].flags & stream::half_flag::kBase) == 0 &&
       (flow_->tcp.half[1].flags & stream::half_flag::kBase) == 0)
+    return stray_payload(p);
+  // A capture may hold segments that are no part of the stream; they are looked at as packets.
+  if (options_.passive && p.payload_length != 0 && r.delivery.fresh == 0 && r.inspected &&
+      flow_->tcp.half[from_initiator_ ? 0 : 1].queued == queued &&
+      !r.has(abi::StreamEvent::pkt_retransmission) && !r.has(abi::StreamEvent::overlap_different_data) &&
+      !flow_->has(inspect_flag::kOpaque, to_server_ ? 0 : 1))
     return stray_payload(p);
   if (!r.delivery.empty()) deliver(from_initiator_, r.delivery);
   // A drained span lives until the next call: each is judged before the next one is asked for.
@@ -361,9 +381,18 @@ void Inspector::collect_stream(Direction d, const stream::Delivery& delivery) {
   if (pending == nullptr) return;
   const std::uint32_t count = pending->count;
   pending->count = 0;
-  for (std::uint32_t i = 0; i < count; ++i)
-    if (pending->literal_end[i] > delivery.offset)
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (pending->literal_end[i] <= delivery.offset || stamp_[pending->signature[i]] == epoch_) continue;
+    if (has_come(pending->awaited[i], delivery.data, new_from)) {
       add_candidate(pending->signature[i], pending->literal_end[i]);
+      continue;
+    }
+    // Still waiting. Kept in place: nothing is written beyond what was read.
+    const std::uint32_t to = pending->count++;
+    pending->signature[to] = pending->signature[i];
+    pending->awaited[to] = pending->awaited[i];
+    pending->literal_end[to] = pending->literal_end[i];
+  }
 }
 
 void Inspector::collect_packet(const Packet& p, bool new_direction) {
@@ -415,7 +444,44 @@ void Inspector::collect_packet(const Packet& p, bool new_direction) {
   }
 }
 
-void Inspector::keep_pending(unsigned d, std::uint32_t signature, std::uint64_t literal_end) {
+std::uint32_t Inspector::awaited_in(std::uint32_t signature, const app::Side& side) const {
+  if (const std::uint32_t awaited = scratch_.awaited(); awaited != abi::kNone32) return awaited;
+  const SetView& view = set_->set->view();
+  const abi::SignatureRecord& s = view.signatures[signature];
+  for (const abi::GroupRecord& group : view.groups.subspan(s.first_group, s.group_count)) {
+    if (abi::info(group.buffer).kind != abi::BufferKind::body || group.transform_count != 0 ||
+        group.absent != 0)
+      continue;
+    const app::Side::Entry* only = nullptr;
+    unsigned count = 0;
+    for (const app::Side::Entry& entry : side.entries()) {
+      if (!stands_for(entry.id, group.buffer)) continue;
+      only = &entry;
+      ++count;
+    }
+    if (count != 1 || only->capacity == 0 || only->complete) continue;
+    for (std::uint32_t i = group.first_match; i < group.first_match + group.match_count; ++i) {
+      const abi::MatchRecord& m = view.matches[i];
+      if (m.kind != abi::MatchKind::content || (m.flags & abi::match_flag::kNegated) != 0) continue;
+      if (find({only->bytes, only->size}, view.bytes.subspan(m.data, m.size),
+               (m.flags & abi::match_flag::kNoCase) != 0) == kNotFound)
+        return i;
+    }
+  }
+  return abi::kNone32;
+}
+
+bool Inspector::has_come(std::uint32_t awaited, Bytes window, std::size_t new_from) const {
+  if (awaited == abi::kNone32) return true;
+  const SetView& view = set_->set->view();
+  const abi::MatchRecord& m = view.matches[awaited];
+  const std::size_t back = std::min<std::size_t>(new_from, m.size - 1);
+  return find(window.subspan(new_from - back), view.bytes.subspan(m.data, m.size),
+              (m.flags & abi::match_flag::kNoCase) != 0) != kNotFound;
+}
+
+void Inspector::keep_pending(unsigned d, std::uint32_t signature, std::uint64_t literal_end,
+                             std::uint32_t awaited) {
   PendingStream*& pending = flow_->pending[d];
   if (pending == nullptr) {
     pending = pool_.make<PendingStream>();
@@ -432,10 +498,12 @@ void Inspector::keep_pending(unsigned d, std::uint32_t signature, std::uint64_t 
     for (std::uint32_t i = 1; i < pending->count; ++i)
       if (pending->literal_end[i] < pending->literal_end[oldest]) oldest = i;
     pending->signature[oldest] = signature;
+    pending->awaited[oldest] = awaited;
     pending->literal_end[oldest] = literal_end;
     return;
   }
   pending->signature[pending->count] = signature;
+  pending->awaited[pending->count] = awaited;
   pending->literal_end[pending->count++] = literal_end;
 }
 
@@ -460,7 +528,9 @@ void Inspector::judge_candidates(const app::Transaction* tx, Direction d) {
       case Outcome::more:
         if (flow_ != nullptr && context_.stream.present && context_.transport == abi::kTransportTcp &&
             c.literal_end != 0)
-          keep_pending(index(d), c.signature, c.literal_end);
+          keep_pending(index(d), c.signature, c.literal_end,
+                       view.signatures[c.signature].type == abi::SignatureType::stream ? scratch_.awaited()
+                                                                                       : abi::kNone32);
         break;
       case Outcome::no:
         break;
@@ -476,6 +546,27 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
   candidates_ = 0;
   next_epoch();
   const SignatureSet& set = *set_->set;
+  // What bodies have grown by, for those that wait.
+  struct Grown {
+    abi::Buffer id;
+    Bytes bytes;
+    std::size_t new_from;
+  };
+  std::array<Grown, 8> grown;
+  std::size_t grown_count = 0;
+  bool more_grown = false;
+  const auto come = [&](std::uint32_t s, std::uint32_t awaited) {
+    if (more_grown) return true;
+    const SetView& all = set.view();
+    const abi::SignatureRecord& record = all.signatures[s];
+    for (const abi::GroupRecord& group : all.groups.subspan(record.first_group, record.group_count)) {
+      if (awaited < group.first_match || awaited >= group.first_match + group.match_count) continue;
+      for (std::size_t i = 0; i < grown_count; ++i)
+        if (stands_for(grown[i].id, group.buffer) && has_come(awaited, grown[i].bytes, grown[i].new_from))
+          return true;
+    }
+    return false;
+  };
   for (app::Side::Entry& entry : side.entries()) {
     const bool body = entry.capacity != 0;
     const std::uint64_t end = entry.offset + entry.size;
@@ -490,7 +581,13 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
           new_from, [this](std::uint32_t s, std::uint16_t, std::uint64_t at) { add_candidate(s, at); });
       always(set, entry.id, direction, tx.app, 0,
              [this](std::uint32_t s, std::uint16_t) { add_candidate(s, 0); });
-      if (body) counters_.inspected_bytes += entry.size - new_from;
+      if (body) {
+        counters_.inspected_bytes += entry.size - new_from;
+        if (grown_count < grown.size())
+          grown[grown_count++] = {entry.id, {entry.bytes, entry.size}, new_from};
+        else
+          more_grown = true;
+      }
     }
     entry.scanned = true;
     entry.scanned_to = end;
@@ -498,8 +595,20 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
   for (const std::uint32_t s : set_->lists.transaction(tx.app, index(d))) add_candidate(s, 0);
   auto* state = static_cast<SideState*>(side.host_state);
   if (state != nullptr) {
-    for (unsigned i = 0; i < state->pending; ++i) add_candidate(state->id[SideState::kIds - 1 - i], 0);
+    const unsigned waiting = state->pending;
     state->pending = 0;
+    const bool over = (tx.finished >> index(d) & 1) != 0;
+    for (unsigned i = 0; i < waiting; ++i) {
+      const std::uint32_t s = state->waiting(i), awaited = state->awaited(i);
+      if (stamp_[s] == epoch_) continue;  // its literal came again: judged anyway
+      if (awaited == abi::kNone32 || come(s, awaited)) {
+        add_candidate(s, 0);
+      } else if (!over) {
+        const unsigned to = state->pending++;
+        state->waiting(to) = s;
+        state->awaited(to) = awaited;
+      }
+    }
   }
   if (candidates_ == 0) return;
   std::sort(candidate_.get(), candidate_.get() + candidates_);
@@ -528,14 +637,17 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
     if (outcome == Outcome::match) record(s, &tx);
     if (outcome == Outcome::more && (tx.finished >> index(d) & 1) != 0) continue;
     state = state_of(side, pool_);
-    if (state == nullptr || state->matched + state->pending >= static_cast<int>(SideState::kIds)) {
+    if (state == nullptr || state->full()) {
       ++counters_.pending_lost;
       continue;
     }
-    if (outcome == Outcome::match)
+    if (outcome == Outcome::match) {
       state->id[state->matched++] = s;
-    else
-      state->id[SideState::kIds - 1 - state->pending++] = s;
+    } else {
+      const unsigned to = state->pending++;
+      state->waiting(to) = s;
+      state->awaited(to) = awaited_in(s, side);
+    }
   }
   if (turned) {
     std::swap(context_.source, context_.destination);

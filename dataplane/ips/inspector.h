@@ -215,7 +215,11 @@ class Inspector final : private app::Host {
   struct Found;
   bool covers_flow(const Found& found, abi::SignatureType type) const;
   void record(std::uint32_t signature, const app::Transaction* tx);
-  void keep_pending(unsigned d, std::uint32_t signature, std::uint64_t literal_end);
+  void keep_pending(unsigned d, std::uint32_t signature, std::uint64_t literal_end, std::uint32_t awaited);
+  // A content that the signature cannot do without and that is nowhere in a body that grows, or kNone32.
+  std::uint32_t awaited_in(std::uint32_t signature, const app::Side& side) const;
+  // Whether a content that is waited for (Scratch::awaited; kNone32: always) is in the new bytes.
+  bool has_come(std::uint32_t awaited, Bytes window, std::size_t new_from) const;
   Finding decide();
   void destroy_finished();
   abi::SignatureAction action_of(std::uint32_t signature) const;

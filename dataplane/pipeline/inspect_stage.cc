@@ -86,6 +86,7 @@ void InspectStage::use(const Snapshot* snapshot) noexcept {
   app::http_options().lzma = true;
   app::http_options().request_layers = app::http_options().response_layers = 3;
   std::fill(inspected_.begin(), inspected_.end(), 0);
+  any_ = false;
   const bool loaded = snapshot != nullptr && snapshot->signatures != nullptr;
   ips::ScanScratch* scratch = loaded && c_.options.worker < snapshot->scratch.size()
                                   ? snapshot->scratch[c_.options.worker].get()
@@ -97,6 +98,7 @@ void InspectStage::use(const Snapshot* snapshot) noexcept {
     ips::LinkPolicy& policy = policies_[link.index];
     policy = {};
     inspected_[link.index] = link.ips != static_cast<std::uint8_t>(abi::IpsMode::off);
+    any_ = any_ || inspected_[link.index] != 0;
     policy.prevent = link.ips == static_cast<std::uint8_t>(abi::IpsMode::prevent);
     policy.overload_pass = link.overload == static_cast<std::uint8_t>(abi::OverloadAction::pass);
     policy.midstream = link.midstream != 0;
@@ -111,6 +113,7 @@ void InspectStage::use(const Snapshot* snapshot) noexcept {
 }
 
 void InspectStage::process(Burst& burst) noexcept {
+  if (!any_) return;
   dropped_by_.fill(0xffffffffu);
   for_live(burst.live, [&](std::uint32_t i) {
     const Packet& p = burst.packet[i];
@@ -189,7 +192,7 @@ void InspectStage::act(Burst& burst, std::uint32_t slot, const Packet& p,
 }
 
 void InspectStage::strays(Burst& burst) noexcept {
-  if (!inspector_.wants_strays()) return;
+  if (!any_ || !inspector_.wants_strays()) return;
   for_live(Burst::mask(burst.size) & ~burst.live, [&](std::uint32_t i) {
     const Packet& p = burst.packet[i];
     if (p.verdict == Verdict::held) return;

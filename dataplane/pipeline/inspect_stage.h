@@ -62,6 +62,7 @@ class InspectStage final : private ips::Listener {
   std::vector<std::uint8_t> inspected_;    // the same: whether at all
   ips::Inspection** flow_ = nullptr;       // by flow index
   std::size_t flow_bytes_ = 0;
+  bool any_ = false;  // some link is inspected
   std::uint32_t idle_at_ = 0;
   std::array<std::uint32_t, kBurst> dropped_by_{};
 

@@ -1,7 +1,5 @@
 #include "dataplane/pipeline/snapshot.h"
 
-#include <cstring>
-
 #include "dataplane/ips/inspector.h"
 
 namespace sekisho::pipeline {
@@ -11,20 +9,11 @@ Snapshot::Snapshot(const policy::SnapshotView& v, std::uint64_t hash_seed)
 
 Snapshot::~Snapshot() = default;
 
-bool Snapshot::load_signatures(unsigned workers, const Snapshot* before, std::string& why) {
+bool Snapshot::load_signatures(unsigned workers, std::string& why) {
   if (view.signatures.empty()) return true;
-  const auto same = [&] {
-    return before != nullptr && before->signatures != nullptr &&
-           before->view.signatures.size() == view.signatures.size() &&
-           std::memcmp(before->view.signatures.data(), view.signatures.data(), view.signatures.size()) == 0;
-  };
-  if (same()) {
-    signatures = before->signatures;
-  } else {
-    std::shared_ptr<const ips::SignatureSet> set = ips::SignatureSet::load(view.signatures, why);
-    if (set == nullptr) return false;
-    signatures = std::make_shared<const ips::LoadedSet>(std::move(set));
-  }
+  std::shared_ptr<const ips::SignatureSet> set = ips::SignatureSet::load(view.signatures, why);
+  if (set == nullptr) return false;
+  signatures = std::make_shared<const ips::LoadedSet>(std::move(set));
   for (unsigned i = 0; i < workers; ++i) {
     auto space = std::make_unique<ips::ScanScratch>();
     if (!space->grow(*signatures->set)) {

@@ -28,8 +28,8 @@ struct Snapshot {
   ~Snapshot();
 
   // The signature set of the snapshot, ready for so many workers. False and why: it cannot be used. A set
-  // without signatures is nullptr. `before`: when it holds the same set, that is shared instead.
-  bool load_signatures(unsigned workers, const Snapshot* before, std::string& why);
+  // without signatures is nullptr. The set points into the snapshot's bytes.
+  bool load_signatures(unsigned workers, std::string& why);
   std::shared_ptr<const ips::LoadedSet> signatures;
   std::vector<std::unique_ptr<ips::ScanScratch>> scratch;
 };

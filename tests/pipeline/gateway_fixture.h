@@ -159,9 +159,7 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
     ASSERT_TRUE(checked) << checked.why;
     snapshots.push_back(std::make_unique<pipeline::Snapshot>(*checked.view, 1));
     std::string why;
-    ASSERT_TRUE(snapshots.back()->load_signatures(
-        1, snapshots.size() > 1 ? snapshots[snapshots.size() - 2].get() : nullptr, why))
-        << why;
+    ASSERT_TRUE(snapshots.back()->load_signatures(1, why)) << why;
     tick_schedules();
     gateway->use(snapshots.back().get());
   }
