@@ -220,6 +220,7 @@ Traffic downloads(const Downloads& wanted, const Bytes& content) {
     put(t, f.client, f.server, kAck, {}, false, step());
     if (!wanted.http) {
       put(t, f.client, f.server, kPush | kAck, text("\x01\x02\x03 give me all of it\n"), false, step());
+      put(t, f.server, f.client, kPush | kAck, text("\x01\x02\x03 here it comes\n"), true, step());
       continue;
     }
     put(t, f.client, f.server, kPush | kAck,

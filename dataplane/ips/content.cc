@@ -1,6 +1,6 @@
 #include "dataplane/ips/content.h"
 
-#include <emmintrin.h>
+#include <immintrin.h>
 
 #include <cstring>
 
@@ -46,14 +46,50 @@ struct Probe {
 };
 
 template <bool kNoCase>
+bool equal_inside(const std::uint8_t* hay, const std::uint8_t* needle, std::size_t m) {
+  if (m <= 2) return true;
+  return kNoCase ? equal_nocase(hay + 1, needle + 1, m - 2) : std::memcmp(hay + 1, needle + 1, m - 2) == 0;
+}
+
+// The same 64 positions at a time; `done`: where it stopped, fewer than 64 positions before the end.
+const bool kWide = __builtin_cpu_supports("avx2");
+template <bool kNoCase>
+__attribute__((target("avx2"))) std::size_t search_wide(const std::uint8_t* hay, std::size_t positions,
+                                                        const std::uint8_t* needle, std::size_t m,
+                                                        const Probe& first, const Probe& last,
+                                                        std::size_t& done) {
+  const __m256i want1 = _mm256_set1_epi8(static_cast<char>(first.want1)),
+                fold1 = _mm256_set1_epi8(static_cast<char>(first.fold1)),
+                want2 = _mm256_set1_epi8(static_cast<char>(last.want1)),
+                fold2 = _mm256_set1_epi8(static_cast<char>(last.fold1));
+  const std::uint8_t* const tail = hay + m - 1;
+  std::size_t i = 0;
+  for (; i + 64 <= positions; i += 64) {
+    __m256i hit[2];
+    for (unsigned half = 0; half < 2; ++half) {
+      const auto a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(hay + i + 32 * half));
+      const auto b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(tail + i + 32 * half));
+      hit[half] = _mm256_and_si256(_mm256_cmpeq_epi8(_mm256_or_si256(a, fold1), want1),
+                                   _mm256_cmpeq_epi8(_mm256_or_si256(b, fold2), want2));
+    }
+    const __m256i any = _mm256_or_si256(hit[0], hit[1]);
+    if (_mm256_testz_si256(any, any) != 0) continue;
+    std::uint64_t hits = static_cast<std::uint32_t>(_mm256_movemask_epi8(hit[0])) |
+                         std::uint64_t{static_cast<std::uint32_t>(_mm256_movemask_epi8(hit[1]))} << 32;
+    for (; hits != 0; hits &= hits - 1) {
+      const std::size_t p = i + static_cast<unsigned>(__builtin_ctzll(hits));
+      if (equal_inside<kNoCase>(hay + p, needle, m)) return p;
+    }
+  }
+  done = i;
+  return kNotFound;
+}
+
+template <bool kNoCase>
 std::size_t search(const std::uint8_t* hay, std::size_t n, const std::uint8_t* needle, std::size_t m) {
   const Probe first(needle[0], kNoCase), last(needle[m - 1], kNoCase);
   const std::size_t positions = n - m + 1;
-  const auto equal = [&](std::size_t at) {
-    if (m <= 2) return true;
-    return kNoCase ? equal_nocase(hay + at + 1, needle + 1, m - 2)
-                   : std::memcmp(hay + at + 1, needle + 1, m - 2) == 0;
-  };
+  const auto equal = [&](std::size_t at) { return equal_inside<kNoCase>(hay + at, needle, m); };
   const auto block = [&](std::size_t at, unsigned skip) -> std::size_t {
     auto hits = static_cast<unsigned>(
         _mm_movemask_epi8(_mm_and_si128(first.test(hay + at), last.test(hay + at + m - 1))));
@@ -71,6 +107,11 @@ std::size_t search(const std::uint8_t* hay, std::size_t n, const std::uint8_t* n
     return kNotFound;
   }
   std::size_t i = 0;
+  if (kWide) {
+    const std::size_t p = search_wide<kNoCase>(hay, positions, needle, m, first, last, i);
+    if (p != kNotFound || i == positions) return p;
+    if (positions - i < 16) return block(positions - 16, static_cast<unsigned>(i - (positions - 16)));
+  }
   for (; i + 16 <= positions; i += 16) {
     const std::size_t p = block(i, 0);
     if (p != kNotFound) return p;

@@ -1,6 +1,6 @@
-// Searching for a content: the position of the first occurrence, or kNotFound. SSE2: two bytes of the needle
-// are compared at 16 positions at once, what is left is compared in full.
-// Nocase is ASCII's: A-Z and a-z are equal, in the needle and in the bytes.
+// Searching for a content: the position of the first occurrence, or kNotFound. SSE2 or AVX2: two bytes of the
+// needle are compared at 16 or 64 positions at once, what is left is compared in full. Nocase is ASCII's: A-Z
+// and a-z are equal, in the needle and in the bytes.
 #pragma once
 
 #include <cstddef>
