@@ -59,11 +59,16 @@ constexpr std::string_view kMethods[] = {
     "UNLINK",
 };
 
+// Of the methods that anybody has registered; others are no sign of HTTP.
+bool method_byte(std::uint8_t c) {
+  return ((c | 32) >= 'a' && (c | 32) <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
 Probe probe_request(Bytes b) {
   while (!b.empty() && is_space(b.front())) b = b.subspan(1);
   if (b.empty()) return Probe::more;
   std::size_t n = 0;
-  while (n < b.size() && n < 32 && is_token(b[n])) ++n;
+  while (n < b.size() && n < 32 && method_byte(b[n])) ++n;
   const std::string_view word = text_of(b.first(n));
   // The preface of HTTP/2 is none of ours.
   if (word == "PRI") {

@@ -148,10 +148,13 @@ void Inspector::fill_context(const FlowView& flow, const Packet& p, const FlowKe
   c.direction = to_server_ ? abi::kToServer : abi::kToClient;
   c.flags = context_flag::kHasFlow;
   const bool past_syn = p.protocol == kTcp && (p.tcp_flags & tcp_flag::kSyn) == 0;
-  if (flow_ != nullptr && flow.handshake_seen) flow_->set(inspect_flag::kEstablished);
+  // The bare packet that ends the handshake is not yet of an established flow, in the rule language.
+  const bool handshakes = p.protocol == kTcp && p.payload_length == 0;
+  if (flow_ != nullptr && flow.handshake_seen && !handshakes) flow_->set(inspect_flag::kEstablished);
   if ((flow_ != nullptr && flow_->has(inspect_flag::kEstablished)) ||
       ((link_.midstream || link_.async) && past_syn))
     c.flags |= context_flag::kEstablished;
+  if (flow_ != nullptr && flow.handshake_seen) flow_->set(inspect_flag::kEstablished);
   if (link_.midstream) c.flags |= context_flag::kMidstream;
   if (p.flags & packet_flag::kTrain) c.flags |= context_flag::kFragmented;
   c.decode_events = events;
@@ -284,8 +287,8 @@ void Inspector::transport(Finding& finding, const Packet& p) {
       (flow_->tcp.half[1].flags & stream::half_flag::kBase) == 0)
     return stray_payload(p);
   // A capture may hold segments that are no part of the stream; they are looked at as packets.
-  if (options_.passive && p.payload_length != 0 && r.delivery.fresh == 0 && r.inspected &&
-      flow_->tcp.half[from_initiator_ ? 0 : 1].queued == queued &&
+  if (options_.passive && p.payload_length != 0 && (p.tcp_flags & tcp_flag::kRst) == 0 &&
+      r.delivery.fresh == 0 && r.inspected && flow_->tcp.half[from_initiator_ ? 0 : 1].queued == queued &&
       !r.has(abi::StreamEvent::pkt_retransmission) && !r.has(abi::StreamEvent::overlap_different_data) &&
       !flow_->has(inspect_flag::kOpaque, to_server_ ? 0 : 1))
     return stray_payload(p);
@@ -345,7 +348,8 @@ void Inspector::deliver(bool from_initiator, const stream::Delivery& delivery) {
   streamed_ = true;
   context_.stream = {delivery.data, delivery.offset, delivery.fresh_offset(), delivery.end, true};
   // The bytes by which a direction became opaque were not so themselves: they are scanned.
-  if (delivery.fresh != 0 && !(was_opaque && flow_->has(inspect_flag::kOpaque, side))) collect_stream(d, delivery);
+  if (delivery.fresh != 0 && !(was_opaque && flow_->has(inspect_flag::kOpaque, side)))
+    collect_stream(d, delivery);
 }
 
 void Inspector::next_epoch() {
@@ -731,7 +735,9 @@ Finding Inspector::decide() {
     m.alert = t.verdict == ThresholdVerdict::alert && (s.flags & abi::signature_flag::kNoAlert) == 0;
     m.blocked = link_.prevent && drops(m.action);
     if (m.action == abi::SignatureAction::pass) {
-      if (covers_flow(found_[i], s.type) && flow_ != nullptr) flow_->set(inspect_flag::kPassed);
+      // What was dropped before it stays dropped, and is no reason to trust the flow.
+      if (finding.verdict == abi::Verdict::pass && covers_flow(found_[i], s.type) && flow_ != nullptr)
+        flow_->set(inspect_flag::kPassed);
       break;
     }
     if (m.blocked) {
