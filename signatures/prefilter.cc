@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::int64_t kUnbounded = std::numeric_limits<std::int64_t>::max() / 4;
 constexpr double kEnough = 30;  // bits beyond which rarer is no better
+constexpr double kNamesOfHeaders = 6;  // bits: a window of http.header_names tells no more
 
 // How what stands in the transformed buffer stands in the original one.
 struct Kept {
@@ -182,6 +183,8 @@ class Chooser {
       if (start.high < abi::kNone32 - 1 - end)
         p.high_end = static_cast<std::uint32_t>(std::max<std::int64_t>(start.high + end, l));
       double bits = rarity(w, a, p.nocase);
+      // Clients send the same names in the same few orders: what looks long and rare is not.
+      if (g.buffer == abi::Buffer::http_header_names) bits = std::min(bits, kNamesOfHeaders);
       if (fixed) {
         p.kind = Prefilter::Kind::anchored;
         p.high_end = p.low_end;

@@ -28,7 +28,8 @@ bool asks_for_event(const SetView& set, const abi::SignatureRecord& s) {
 
 }  // namespace
 
-AlwaysLists::AlwaysLists(const SetView& set, std::span<const std::uint32_t> packet_always) {
+AlwaysLists::AlwaysLists(const SignatureSet& loaded, std::span<const std::uint32_t> packet_always) {
+  const SetView& set = loaded.view();
   for (const std::uint32_t index : packet_always) {
     const abi::SignatureRecord& s = set.signatures[index];
     switch (s.type) {
@@ -68,32 +69,44 @@ AlwaysLists::AlwaysLists(const SetView& set, std::span<const std::uint32_t> pack
     }
   }
   for (auto& transport : packet_)
-    for (PacketList& list : transport) {
-      std::sort(list.by_destination.entries.begin(), list.by_destination.entries.end());
-      std::sort(list.by_source.entries.begin(), list.by_source.entries.end());
-    }
+    for (PacketList& list : transport) sort(list);
+  unit_.resize(loaded.all_units().size());
+  for (std::size_t i = 0; i < unit_.size(); ++i) {
+    const ScanUnit& unit = loaded.all_units()[i];
+    for (const abi::PostingRecord& p : loaded.postings().subspan(unit.first_always, unit.always_count))
+      file(set, p.signature, unit_[i]);
+    sort(unit_[i]);
+  }
 }
 
-void AlwaysLists::add_packet(const SetView& set, std::uint32_t index) {
+void AlwaysLists::sort(PacketList& list) {
+  std::sort(list.by_destination.entries.begin(), list.by_destination.entries.end());
+  std::sort(list.by_source.entries.begin(), list.by_source.entries.end());
+}
+
+// Under its ports where they are few.
+void AlwaysLists::file(const SetView& set, std::uint32_t index, PacketList& list) {
   const abi::SignatureRecord& s = set.signatures[index];
   std::vector<std::uint16_t> destination, source;
   if ((s.flags & abi::signature_flag::kBidirectional) == 0) {
     destination = few_ports(set, s.destination_ports);
     if (destination.empty()) source = few_ports(set, s.source_ports);
   }
+  if (!destination.empty()) {
+    for (const std::uint16_t port : destination) list.by_destination.entries.emplace_back(port, index);
+  } else if (!source.empty()) {
+    for (const std::uint16_t port : source) list.by_source.entries.emplace_back(port, index);
+  } else {
+    list.any.push_back(index);
+  }
+}
+
+void AlwaysLists::add_packet(const SetView& set, std::uint32_t index) {
+  const abi::SignatureRecord& s = set.signatures[index];
   for (unsigned transport = 0; transport < kTransports; ++transport) {
     if ((s.transports >> transport & 1) == 0) continue;
-    for (unsigned d = 0; d < 2; ++d) {
-      if ((s.directions >> d & 1) == 0) continue;
-      PacketList& list = packet_[transport][d];
-      if (!destination.empty()) {
-        for (const std::uint16_t port : destination) list.by_destination.entries.emplace_back(port, index);
-      } else if (!source.empty()) {
-        for (const std::uint16_t port : source) list.by_source.entries.emplace_back(port, index);
-      } else {
-        list.any.push_back(index);
-      }
-    }
+    for (unsigned d = 0; d < 2; ++d)
+      if ((s.directions >> d & 1) != 0) file(set, index, packet_[transport][d]);
   }
 }
 

@@ -11,13 +11,28 @@
 #include <vector>
 
 #include "dataplane/ips/set_view.h"
+#include "dataplane/ips/signature_set.h"
 
 namespace sekisho::ips {
 
 class AlwaysLists {
  public:
   // packet_always: SignatureSection::packet_always. Throws std::bad_alloc.
-  AlwaysLists(const SetView& set, std::span<const std::uint32_t> packet_always);
+  AlwaysLists(const SignatureSet& set, std::span<const std::uint32_t> packet_always);
+
+  // As always() of the scanner for payload and stream, less those whose ports cannot fit.
+  template <typename Visit>
+  void for_bytes(const SignatureSet& set, abi::Buffer buffer, std::uint8_t direction, abi::AppProtocol app,
+                 std::uint8_t transport, std::uint16_t source_port, std::uint16_t destination_port,
+                 Visit&& visit) const {
+    for (const ScanUnit& unit : set.units(buffer, direction)) {
+      if (unit.always_count == 0 || !unit.fits(app, transport)) continue;
+      const PacketList& list = unit_[static_cast<std::size_t>(&unit - set.all_units().data())];
+      for (const std::uint32_t s : list.any) visit(s);
+      list.by_destination.find(destination_port, visit);
+      list.by_source.find(source_port, visit);
+    }
+  }
 
   // Of a packet: visit(signature) for each that its transport, direction and ports do not rule out.
   // transport: index of the bit of kTransport*; direction: 0 to the server, 1 to the client.
@@ -63,8 +78,11 @@ class AlwaysLists {
   static constexpr unsigned kTransports = 6;
   static constexpr auto kApps = static_cast<unsigned>(abi::AppProtocol::count);
   void add_packet(const SetView& set, std::uint32_t signature);
+  static void file(const SetView& set, std::uint32_t signature, PacketList& list);
+  static void sort(PacketList& list);
 
   PacketList packet_[kTransports][2];
+  std::vector<PacketList> unit_;  // one for each of the set's units
   std::vector<std::uint32_t> detection_, decoder_, app_events_;
   std::vector<std::uint32_t> app_[kApps][2], transaction_[kApps][2];
 };

@@ -38,13 +38,16 @@ constexpr std::uint8_t way(Direction d) {
 // Signatures that a side has done with, and those that wait for more of it. In Side::host_state.
 struct SideState {
   static constexpr unsigned kIds = (app::Side::kHostState - 8) / 4;
+  static constexpr std::uint32_t kStays = 0xffffffffu;
   std::uint16_t matched, pending;
   std::uint32_t reserved;
   // Matched ones from the front; waiting ones from the back, each with the content that it waits for.
   std::uint32_t id[kIds];
-  std::uint32_t& waiting(unsigned i) { return id[kIds - 1 - 2 * i]; }
-  std::uint32_t& awaited(unsigned i) { return id[kIds - 2 - 2 * i]; }
-  bool full() const { return matched + 2u * pending + 2u > kIds; }
+  std::uint32_t& waiting(unsigned i) { return id[kIds - 1 - 3 * i]; }
+  std::uint32_t& awaited(unsigned i) { return id[kIds - 2 - 3 * i]; }
+  // Where its literal ends in a body, in KiB rounded up: when that is behind the window, the wait is over.
+  std::uint32_t& literal(unsigned i) { return id[kIds - 3 - 3 * i]; }
+  bool full() const { return matched + 3u * pending + 3u > kIds; }
 
   bool has_matched(std::uint32_t s) const {
     for (unsigned i = 0; i < matched; ++i)
@@ -379,8 +382,11 @@ void Inspector::collect_stream(Direction d, const stream::Delivery& delivery) {
   };
   counters_.scans_failed += !scan(*set_->set, *scan_scratch_, abi::Buffer::stream, direction, flow_->app,
                                   abi::kTransportTcp, delivery.data, delivery.offset, new_from, hit);
-  always(*set_->set, abi::Buffer::stream, direction, flow_->app, abi::kTransportTcp,
-         [&](std::uint32_t signature, std::uint16_t) { add_candidate(signature, delivery.offset); });
+  const bool turned = context_.direction != direction;
+  set_->lists.for_bytes(*set_->set, abi::Buffer::stream, direction, flow_->app, abi::kTransportTcp,
+                        turned ? context_.destination_port : context_.source_port,
+                        turned ? context_.source_port : context_.destination_port,
+                        [&](std::uint32_t signature) { add_candidate(signature, delivery.offset); });
   PendingStream* pending = flow_->pending[index(d)];
   if (pending == nullptr) return;
   const std::uint32_t count = pending->count;
@@ -417,8 +423,8 @@ void Inspector::collect_packet(const Packet& p, bool new_direction) {
                 0, 0, [this](std::uint32_t signature, std::uint16_t, std::uint64_t end) {
                   add_candidate(signature, end);
                 });
-      always(*set_->set, abi::Buffer::payload, direction, app, context_.transport,
-             [&](std::uint32_t signature, std::uint16_t) { add(signature); });
+      lists.for_bytes(*set_->set, abi::Buffer::payload, direction, app, context_.transport,
+                      context_.source_port, context_.destination_port, add);
     }
   }
   for (unsigned way_of = 0; way_of < 2; ++way_of)
@@ -559,6 +565,8 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
   std::array<Grown, 8> grown;
   std::size_t grown_count = 0;
   bool more_grown = false;
+  // No body begins before this any more; unknown while there are several.
+  std::uint64_t window_start = ~0ull;
   const auto come = [&](std::uint32_t s, std::uint32_t awaited) {
     if (more_grown) return true;
     const SetView& all = set.view();
@@ -580,13 +588,16 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
                                      ? static_cast<std::size_t>(entry.scanned_to - entry.offset)
                                      : 0;
     if (!body || end > entry.scanned_to || first_look) {
-      counters_.scans_failed += !scan(
-          set, *scan_scratch_, entry.id, direction, tx.app, 0, Bytes(entry.bytes, entry.size), entry.offset,
-          new_from, [this](std::uint32_t s, std::uint16_t, std::uint64_t at) { add_candidate(s, at); });
+      counters_.scans_failed +=
+          !scan(set, *scan_scratch_, entry.id, direction, tx.app, 0, Bytes(entry.bytes, entry.size),
+                entry.offset, new_from, [this, body](std::uint32_t s, std::uint16_t, std::uint64_t at) {
+                  add_candidate(s, body ? at : 0);
+                });
       always(set, entry.id, direction, tx.app, 0,
              [this](std::uint32_t s, std::uint16_t) { add_candidate(s, 0); });
       if (body) {
         counters_.inspected_bytes += entry.size - new_from;
+        window_start = std::min(window_start, entry.offset);
         if (grown_count < grown.size())
           grown[grown_count++] = {entry.id, {entry.bytes, entry.size}, new_from};
         else
@@ -596,6 +607,9 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
     entry.scanned = true;
     entry.scanned_to = end;
   }
+  for (const app::Side::Entry& entry : side.entries())
+    if (entry.capacity != 0) window_start = std::min(window_start, entry.offset);
+  if (window_start == ~0ull) window_start = 0;
   for (const std::uint32_t s : set_->lists.transaction(tx.app, index(d))) add_candidate(s, 0);
   auto* state = static_cast<SideState*>(side.host_state);
   if (state != nullptr) {
@@ -603,14 +617,16 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
     state->pending = 0;
     const bool over = (tx.finished >> index(d) & 1) != 0;
     for (unsigned i = 0; i < waiting; ++i) {
-      const std::uint32_t s = state->waiting(i), awaited = state->awaited(i);
+      const std::uint32_t s = state->waiting(i), awaited = state->awaited(i), literal = state->literal(i);
       if (stamp_[s] == epoch_) continue;  // its literal came again: judged anyway
+      if (literal != SideState::kStays && std::uint64_t{literal} << 10 <= window_start) continue;
       if (awaited == abi::kNone32 || come(s, awaited)) {
-        add_candidate(s, 0);
+        add_candidate(s, literal == SideState::kStays ? 0 : std::uint64_t{literal} << 10);
       } else if (!over) {
         const unsigned to = state->pending++;
         state->waiting(to) = s;
         state->awaited(to) = awaited;
+        state->literal(to) = literal;
       }
     }
   }
@@ -651,6 +667,10 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
       const unsigned to = state->pending++;
       state->waiting(to) = s;
       state->awaited(to) = awaited_in(s, side);
+      const std::uint64_t at = candidate_[i].literal_end;
+      state->literal(to) = at == 0 || at >> 10 >= SideState::kStays - 1
+                               ? SideState::kStays
+                               : static_cast<std::uint32_t>((at + 1023) >> 10);
     }
   }
   if (turned) {

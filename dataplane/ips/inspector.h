@@ -34,7 +34,7 @@ struct LoadedSet {
   AlwaysLists lists;
   std::array<bool, abi::kBufferCount> wants{};  // buffers that some signature looks at
   explicit LoadedSet(std::shared_ptr<const SignatureSet> s)
-      : set(std::move(s)), lists(set->view(), set->packet_always()) {
+      : set(std::move(s)), lists(*set, set->packet_always()) {
     for (const abi::GroupRecord& group : set->view().groups)
       if (static_cast<unsigned>(group.buffer) < abi::kBufferCount)
         wants[static_cast<unsigned>(group.buffer)] = true;

@@ -82,6 +82,7 @@ class SignatureSet {
     const UnitSlice s = by_buffer_[static_cast<unsigned>(buffer)][direction >> 1];
     return {units_.data() + s.first, s.count};
   }
+  std::span<const ScanUnit> all_units() const { return units_; }
   std::span<const abi::PostingRecord> postings() const { return postings_; }
   const ScanLiteral* literals() const { return literals_.data(); }
   std::size_t literal_count() const { return literals_.size(); }

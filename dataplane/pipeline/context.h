@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "dataplane/admit/words.h"
+#include "dataplane/base/clock.h"
 #include "dataplane/flow/host_limits.h"
 #include "dataplane/flow/table.h"
 #include "dataplane/packet/fragments.h"
@@ -48,6 +49,15 @@ struct Context {
   std::uint64_t schedules = 0;
   std::uint64_t wall_s = 0;
   std::uint32_t epoch = 0;  // changes with the snapshot and with its active schedules: flows are judged again
+
+  // Says that what is sent from here on obeys the words of at least this generation.
+  std::uint64_t obeyed = ~0ull;
+  void obey(std::uint64_t generation) {
+    if (generation == obeyed) return;
+    obeyed = generation;
+    set(counters.seen_ns, options.live_clock ? monotonic_ns() : now_ns);
+    publish(counters.seen_generation, generation);
+  }
 
   void push(const abi::Event& event) {
     if (!events.push(event)) add(counters.events_lost);

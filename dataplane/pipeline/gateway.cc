@@ -84,8 +84,7 @@ void Gateway::Impl::read_words() noexcept {
   const std::uint64_t generation = c.words.generation();
   if (generation == seen) return;
   seen = generation;
-  set(c.counters.seen_ns, c.options.live_clock ? monotonic_ns() : c.now_ns);
-  publish(c.counters.seen_generation, generation);
+  c.obey(generation);
   if (c.snapshot != nullptr) sweep.start(generation);
 }
 

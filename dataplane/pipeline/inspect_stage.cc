@@ -123,7 +123,9 @@ void InspectStage::process(Burst& burst) noexcept {
 
 void InspectStage::one(Burst& burst, std::uint32_t slot) noexcept {
   const Packet& p = burst.packet[slot];
-  // A cut that came while the packets before were scanned.
+  // A cut that came while the packets before were scanned. Nothing of this burst has been sent, and all of it
+  // is asked for again before it is: what is sent from here on obeys.
+  if (const std::uint64_t generation = c_.words.generation(); generation != c_.obeyed) c_.obey(generation);
   if (!c_.words.open(p.link)) return burst.drop(slot, DropReason::link_cut);
   look(burst, slot, p, burst.key[slot], 0);
 }
