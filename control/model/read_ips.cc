@@ -211,6 +211,8 @@ void read_ips(Draft& draft, const TomlNode& root) {
       read_ips_exceptions(draft, entry->value);
     }
   }
+  draft.model.settings.app_memory_mb = ips.app_memory_mb;
+  draft.model.settings.stream_memory_mb = ips.stream_memory_mb;
   if (findings.failed()) return;
   if (first != links.end() && ips.files.empty())
     findings.warning(first->at,

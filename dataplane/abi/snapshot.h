@@ -94,6 +94,8 @@ struct Settings {
   std::uint32_t timeout_tcp_opening, timeout_tcp_established, timeout_tcp_closing, timeout_tcp_closed;
   std::uint32_t timeout_udp_single, timeout_udp_stream, timeout_icmp, timeout_other, timeout_condemned;
   std::int32_t utc_offset_s;  // schedules are in local time
+  // of each worker, for inspection; 0: the dataplane's own default
+  std::uint32_t app_memory_mb, stream_memory_mb;
 };
 
 struct PortRecord {

@@ -45,6 +45,8 @@ const char* needs_restart(const policy::SnapshotView& running, const policy::Sna
   if (a.max_flows != b.max_flows || a.max_fragments != b.max_fragments) {
     return "max_flows or fragments changed: restart the dataplane";
   }
+  if (a.app_memory_mb != b.app_memory_mb || a.stream_memory_mb != b.stream_memory_mb)
+    return "memory for inspection changed: restart the dataplane";
   if (a.memory_mb != b.memory_mb || a.hugepages != b.hugepages)
     return "memory changed: restart the dataplane";
   if (a.steward_core != b.steward_core || !std::equal(a.cores, a.cores + a.workers, b.cores)) {

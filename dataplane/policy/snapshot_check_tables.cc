@@ -22,6 +22,8 @@ bool check_settings(const SnapshotView& view, Refusal& no) {
   if (s.workers < 1 || s.workers > SEKISHO_MAX_WORKERS) return no.because("%u workers", s.workers);
   if (s.idle > 1 || s.hugepages > 1) return no.because("settings: an unknown idle mode or huge page choice");
   if (s.memory_mb > abi::kMaxMemoryMb) return no.because("settings: %u MB of memory", s.memory_mb);
+  if (s.app_memory_mb > abi::kMaxMemoryMb || s.stream_memory_mb > abi::kMaxMemoryMb)
+    return no.because("settings: %u and %u MB for inspection", s.app_memory_mb, s.stream_memory_mb);
   if (s.steward_core >= abi::kMaxCores) return no.because("settings: core %u", s.steward_core);
   for (const std::uint32_t core : s.cores) {
     if (core >= abi::kMaxCores) return no.because("settings: core %u", core);

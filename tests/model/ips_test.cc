@@ -77,6 +77,7 @@ reason = "vendor's scanner, ticket 4711"
   EXPECT_EQ(ips.action_order, (std::vector<std::string>{"drop", "pass", "alert", "reject"}));
   EXPECT_EQ(ips.new_detect_s, 0u);
   EXPECT_EQ(ips.app_memory_mb, 128u);
+  EXPECT_EQ(r.model->settings.stream_memory_mb, 1024u);
   EXPECT_EQ(ips.stream_memory_mb, 1024u);
   ASSERT_EQ(ips.rules.size(), 2u);
   EXPECT_EQ(ips.rules[0].severities, (std::vector<std::string>{"critical", "major"}));

@@ -100,6 +100,8 @@ const std::vector<Damage>& damages() {
       {"core", "core", [](Snapshot& s) { s.at<abi::Settings>(Section::settings).cores[31] = 5000; }},
       {"fragments", "fragments",
        [](Snapshot& s) { s.at<abi::Settings>(Section::settings).max_fragments = 0; }},
+      {"inspection_memory", "MB for inspection",
+       [](Snapshot& s) { s.at<abi::Settings>(Section::settings).app_memory_mb = 1u << 30; }},
       {"utc", "UTC", [](Snapshot& s) { s.at<abi::Settings>(Section::settings).utc_offset_s = 1 << 30; }},
       {"zone_name", "name",
        [](Snapshot& s) { std::memset(s.at<abi::ZoneRecord>(Section::zones).name, 'x', 32); }},
