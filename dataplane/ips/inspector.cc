@@ -864,12 +864,20 @@ void Inspector::drop_state(Inspection*& state) noexcept {
 }
 
 void Inspector::trim(Inspection& state) noexcept {
-  stream::trim_idle(streams_, state.tcp);
-  for (PendingStream*& pending : state.pending) {
-    if (pending != nullptr && pending->count == 0) {
-      pool_.destroy(pending);
-      pending = nullptr;
-    }
+  // Where nothing is scanned, nothing is looked back at.
+  const bool opaque = state.has(inspect_flag::kOpaque, 0) && state.has(inspect_flag::kOpaque, 1);
+  stream::trim_idle(streams_, state.tcp, opaque ? 0 : kIdleLookBack);
+  for (unsigned d = 0; d < 2; ++d) {
+    PendingStream*& pending = state.pending[d];
+    if (pending == nullptr) continue;
+    // Those whose literal is no longer seen wait for nothing.
+    const stream::Half& half = state.tcp.half[(d == 0) != state.has(inspect_flag::kReversed) ? 0 : 1];
+    std::uint32_t left = 0;
+    for (std::uint32_t i = 0; i < pending->count; ++i)
+      left += pending->literal_end[i] > static_cast<std::uint64_t>(std::max<std::int64_t>(half.start, 0));
+    if (left != 0) continue;
+    pool_.destroy(pending);
+    pending = nullptr;
   }
 }
 

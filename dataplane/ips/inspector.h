@@ -243,6 +243,7 @@ class Inspector final : private app::Host {
     const app::Transaction* tx;
     bool stateful;  // found in the stream or in a transaction, not in this packet alone
   };
+  static constexpr std::uint32_t kIdleLookBack = 256;
   static constexpr std::size_t kMaxCandidates = 8192, kMaxTouched = 512, kMaxEvents = 64, kMaxFound = 256;
 
   const InspectorOptions options_;
