@@ -121,7 +121,7 @@ void Inspector::use(const LoadedSet* set, ScanScratch* scratch, std::uint32_t ge
 void Inspector::begin(const LinkPolicy& link, std::uint64_t now_ns) {
   link_ = link;
   candidates_ = touched_count_ = finished_count_ = event_count_ = found_count_ = 0;
-  change_wanted_ = streamed_ = followed_ = false;
+  change_wanted_ = streamed_ = followed_ = was_opaque_ = false;
   context_ = PacketContext{};
   context_.now_ns = hosts_.since_start(now_ns);
   if (set_ != nullptr) scratch_.begin_packet();
@@ -221,6 +221,7 @@ Finding Inspector::inspect(Inspection*& state, const FlowView& flow, const Packe
   const unsigned d = to_server_ ? 0 : 1;
   const bool new_direction = !flow_->has(inspect_flag::kSeen, d);
   flow_->set(inspect_flag::kSeen, d);
+  was_opaque_ = flow_->has(inspect_flag::kOpaque, d);
 
   transport(finding, packet);
   if (finding.verdict != abi::Verdict::pass) {
@@ -413,7 +414,7 @@ void Inspector::collect_packet(const Packet& p, bool new_direction) {
   const auto add = [this](std::uint32_t signature) { add_candidate(signature, 0); };
   // On a wire, what came again was judged the first time; bytes that differ were dropped.
   const bool again = !options_.passive && flow_ != nullptr && p.protocol == kTcp && !streamed_ && followed_;
-  if (p.payload_length != 0 && !again && (flow_ == nullptr || !flow_->has(inspect_flag::kOpaque, d))) {
+  if (p.payload_length != 0 && !again && !was_opaque_) {
     const Bytes payload(p.data + p.payload, p.payload_length);
     // A packet without a flow goes both ways.
     for (const std::uint8_t direction : {abi::kToServer, abi::kToClient}) {

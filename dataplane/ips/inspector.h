@@ -264,8 +264,9 @@ class Inspector final : private app::Host {
   stream::Options stream_options_;
   Inspection* flow_ = nullptr;
   const FlowKey* key_ = nullptr;
-  bool followed_ = false;  // the flow's stream is reassembled
-  bool streamed_ = false;  // context_.stream is the flow's stream, not a lone packet's payload
+  bool was_opaque_ = false;  // before this packet, in its direction
+  bool followed_ = false;    // the flow's stream is reassembled
+  bool streamed_ = false;    // context_.stream is the flow's stream, not a lone packet's payload
   // from_initiator_: the packet came from the end that opened the flow as the flow table has it; to_server_:
   // from the client (the same, unless the flow was met in midstream by its server's packet).
   bool source_is_low_ = true, from_initiator_ = true, to_server_ = true;
