@@ -333,6 +333,7 @@ void dataset(Builder& b, std::string_view value) {
     refuse("dataset: '{}' is no name", shown(parts[1]));
   bool type = false;
   for (std::size_t i = 2; i < parts.size(); ++i) {
+    if (parts[i] == "remove_key") continue;  // of the context
     const auto space = parts[i].find_first_of(" \t");
     if (space == std::string_view::npos) refuse("dataset: unknown option '{}'", shown(parts[i]));
     const std::string_view key = parts[i].substr(0, space), v = trim(parts[i].substr(space));
@@ -349,6 +350,22 @@ void dataset(Builder& b, std::string_view value) {
       d.save = std::string(v);
     } else if (key == "state") {
       d.load = d.save = std::string(v);
+      d.state = true;
+    } else if (key == "format") {
+      static constexpr std::string_view kFormats[] = {"csv", "json", "ndjson"};
+      std::size_t f = 0;
+      while (f < std::size(kFormats) && kFormats[f] != v) ++f;
+      if (f == std::size(kFormats)) refuse("dataset: format '{}' is unknown", shown(v));
+      d.format = static_cast<DataSet::Format>(f);
+    } else if (key == "value_key") {
+      d.value_key = std::string(v);
+    } else if (key == "array_key") {
+      d.array_key = std::string(v);
+    } else if (key == "context_key") {
+      d.context_key = std::string(v);
+    } else if (key == "match") {
+      if (v != "subdomain") refuse("dataset: match '{}' is unknown", shown(v));
+      d.subdomain = true;
     } else if (key == "memcap") {
       d.memory_cap = size_with_unit(v, "dataset memcap");
     } else if (key == "hashsize") {
@@ -357,6 +374,12 @@ void dataset(Builder& b, std::string_view value) {
       refuse("dataset: unknown option '{}'", shown(parts[i]));
     }
   }
+  const bool json = d.format != DataSet::Format::csv;
+  if (json && d.value_key.empty()) refuse("dataset: JSON needs a value_key");
+  if (!json && !(d.value_key + d.array_key + d.context_key).empty())
+    refuse("dataset: a key without format json or ndjson");
+  if (d.subdomain && (d.op == DataSet::Op::set || d.op == DataSet::Op::unset))
+    refuse("dataset: match subdomain is for isset and isnotset");
   const auto known = b.dataset_types->find(d.name);
   if (!type) {
     if (known == b.dataset_types->end()) refuse("dataset: the type is missing");
@@ -367,6 +390,7 @@ void dataset(Builder& b, std::string_view value) {
   } else if (known->second != d.type) {
     refuse("dataset: '{}' has another type elsewhere", shown(d.name));
   }
+  if (d.subdomain && d.type != DataSet::Type::string) refuse("dataset: match subdomain is for type string");
   if (d.load.size() > 4096 || d.save.size() > 4096) refuse("dataset: a file name of more than 4096 bytes");
   b.add(std::move(d));
 }

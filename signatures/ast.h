@@ -197,6 +197,11 @@ struct DataSet {
   Type type = Type::string;
   std::string name, load, save;  // load: file as written, relative to the rules file's folder
   std::string folder;            // of the rules file
+  enum class Format : std::uint8_t { csv, json, ndjson };
+  Format format = Format::csv;
+  std::string value_key, array_key, context_key;  // of JSON: paths with dots
+  bool state = false;      // load may not be there yet
+  bool subdomain = false;  // is_set: what begins at any '.' of the value is looked for, too
   std::uint64_t memory_cap = 0, hash_size = 0;
 };
 

@@ -2,8 +2,10 @@
 
 #include <arpa/inet.h>
 #include <sodium.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <optional>
@@ -11,6 +13,7 @@
 
 #include "dataplane/base/bytes.h"
 #include "signatures/compile_file.h"
+#include "signatures/json_items.h"
 #include "signatures/refusal.h"
 
 namespace sekisho::signatures {
@@ -129,6 +132,14 @@ std::string item_of(DataSet::Type type, std::string_view line, abi::DatasetItem&
   return "unknown type";
 }
 
+// An item as it is: strings are not in base64 in JSON.
+std::string plain_item(DataSet::Type type, std::string_view text, abi::DatasetItem& item) {
+  if (type != DataSet::Type::string) return item_of(type, text, item);
+  item = {};
+  crypto_hash_sha256(item.key, reinterpret_cast<const unsigned char*>(text.data()), text.size());
+  return {};
+}
+
 bool leaves_folder(std::string_view path) {
   if (path.empty() || path.front() == '/') return true;
   while (true) {
@@ -233,15 +244,30 @@ std::uint32_t Data::dataset(const DataSet& d) {
   if (!d.load.empty()) {
     if (leaves_folder(d.load))
       refuse("dataset {}: the file must be below the folder of the signatures", d.name);
-    std::string why =
-        each_line(d.folder.empty() ? d.load : d.folder + "/" + d.load, [&](std::string_view line) {
-          if (items.size() + t_.dataset_items.size() >= kMaxDataItems) return std::string("too many items");
-          abi::DatasetItem item;
-          // What follows a comma is reputation (datarep), which no keyword here reads.
-          std::string bad = item_of(d.type, line.substr(0, line.find(',')), item);
-          if (bad.empty()) items.push_back(item);
-          return bad;
-        });
+    const std::string path = d.folder.empty() ? d.load : d.folder + "/" + d.load;
+    const bool json = d.format != DataSet::Format::csv;
+    const auto take = [&](std::string_view line) {
+      if (items.size() + t_.dataset_items.size() >= kMaxDataItems) return std::string("too many items");
+      abi::DatasetItem item;
+      // What follows a comma is reputation (datarep), which no keyword here reads.
+      std::string bad =
+          json ? plain_item(d.type, line, item) : item_of(d.type, line.substr(0, line.find(',')), item);
+      if (bad.empty()) items.push_back(item);
+      return bad;
+    };
+    std::string why;
+    // A state that was never saved is empty.
+    if (!(d.state && ::access(path.c_str(), F_OK) != 0 && errno == ENOENT)) {
+      if (json) {
+        std::vector<std::uint8_t> bytes;
+        why = read_file(path, kMaxDataFile, bytes);
+        if (why.empty())
+          why = json_items({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                           {d.format == DataSet::Format::ndjson, d.value_key, d.array_key}, take);
+      } else {
+        why = each_line(path, take);
+      }
+    }
     if (!why.empty()) refuse("dataset {}: {}", d.name, why);
   }
   std::sort(items.begin(), items.end(), less);

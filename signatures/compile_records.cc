@@ -429,6 +429,8 @@ abi::GroupRecord RecordWriter::group(const Signature& s, const BufferGroup& g, s
             [&](const Absent& x) { r.absent = x.or_else ? 2 : 1; },
             [&](const DataSet& x) {
               const std::uint32_t set = data_.dataset(x);
+              if (!x.context_key.empty())
+                partial.push_back(fmt::format("dataset {}: alerts do not show the context", x.name));
               if (!x.save.empty())
                 partial.push_back(fmt::format("dataset {}: what is added is not saved to a file", x.name));
               if (x.op == DataSet::Op::set || x.op == DataSet::Op::unset) {
@@ -444,6 +446,7 @@ abi::GroupRecord RecordWriter::group(const Signature& s, const BufferGroup& g, s
                 abi::MatchRecord m = blank(abi::MatchKind::dataset);
                 m.data = set;
                 if (x.op == DataSet::Op::is_not_set) m.flags |= mf::kNegated;
+                m.op = x.subdomain ? 1 : 0;
                 t_.matches.push_back(m);
               }
             },

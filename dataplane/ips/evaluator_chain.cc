@@ -192,7 +192,15 @@ Chain::Step Chain::step(const MatchRecord& m, std::uint32_t index, std::int64_t 
       return base64(m);
     case MatchKind::dataset: {
       const HostState* hosts = c_.scratch.hosts;
-      const bool in = in_dataset(set_, m.data, view_.bytes, hosts, c_.packet.now_ns / 1'000'000);
+      const std::uint64_t now_ms = c_.packet.now_ns / 1'000'000;
+      bool in = in_dataset(set_, m.data, view_.bytes, hosts, now_ms);
+      // Of a name all that it is below: from each dot on.
+      if (m.op != 0)
+        for (std::size_t i = 1; !in && i < view_.bytes.size(); ++i) {
+          if (view_.bytes[i] != '.') continue;
+          if (!charge(8)) return Step::stop;
+          in = in_dataset(set_, m.data, view_.bytes.subspan(i), hosts, now_ms);
+        }
       if (!view_.complete) more_ = true;
       return in != ((m.flags & mf::kNegated) != 0) ? Step::ok : Step::fail;
     }

@@ -153,7 +153,7 @@ class Checker {
       case abi::MatchKind::size:
         return m.op <= static_cast<unsigned>(abi::RangeOp::not_in);
       case abi::MatchKind::dataset:
-        return m.data < v_.datasets.size();
+        return m.data < v_.datasets.size() && m.op <= 1;
       case abi::MatchKind::isdataat:
       case abi::MatchKind::base64_decode:
         return true;

@@ -179,6 +179,42 @@ alert dns any any -> any any (dns.query; dataset:set,grow,type string; sid:5;))"
   EXPECT_GT(sets[1].capacity, 0u);
 }
 
+TEST(Compile, DataSetsAreReadFromJson) {
+  Folder folder;
+  folder.write("a.json", R"([{"host":"x.example","n":1},{"n":2},{"host":7},{"host":"y.example"}])");
+  folder.write("b.json", R"({"info":{"list":[{"host":{"fqdn":"x.example"}}]}})");
+  folder.write("c.json", "{\"ip\":\"10.0.0.1\"}\n\n{\"ip\":\"10.0.0.2\"}\n");
+  folder.write("d.json", "{\"ip\":\"10.0.0.1\"}\nno json\n");
+  folder.write("e.json", R"([{"h":"zz"}])");
+  folder.write("base64.lst", "eC5leGFtcGxl\n");
+  const LoadResult parsed = parse(R"(
+alert http any any -> any any (http.host; dataset:isset,a,type string,load a.json,format json,value_key host,context_key c; sid:1;)
+alert http any any -> any any (http.host; dataset:isset,b,type string,load b.json,format json,value_key host.fqdn,array_key info.list; sid:2;)
+alert ip any any -> any any (ip.src; dataset:isset,c,type ip,load c.json,format ndjson, value_key ip, remove_key; sid:3;)
+alert ip any any -> any any (ip.src; dataset:isset,d,type ip,load d.json,format ndjson,value_key ip; sid:4;)
+alert http any any -> any any (http.host; to_md5; dataset:isset,e,type md5,load e.json,format json,value_key h; sid:5;)
+alert http any any -> any any (http.host; dataset:isset,f,type string,load a.json,format json,value_key host,array_key no; sid:6;)
+alert http any any -> any any (http.host; dataset:isset,g,type string,load base64.lst; sid:7;)
+alert http any any -> any any (http.host; dataset:set,h,type string,state never.lst; sid:8;))",
+                                  folder.path.string());
+  ASSERT_EQ(parsed.signatures.size(), 8u);
+  const CompileResult r = compile(parsed.signatures, {});
+  EXPECT_EQ(sids(r), (std::vector<std::uint32_t>{1, 2, 3, 7, 8}));
+  EXPECT_EQ(r.rejected.size(), 3u);
+  const auto sets = table<abi::DatasetRecord>(r, abi::SignatureSection::datasets);
+  const auto items = table<abi::DatasetItem>(r, abi::SignatureSection::dataset_items);
+  const auto named = [&](const std::string& name) -> const abi::DatasetRecord& {
+    return *std::find_if(sets.begin(), sets.end(), [&](const auto& s) { return name == s.name; });
+  };
+  EXPECT_EQ(named("a").count, 2u);
+  EXPECT_EQ(named("c").count, 2u);
+  EXPECT_EQ(named("h").count, 0u);
+  // The same string, written plainly and in base64.
+  ASSERT_EQ(named("b").count, 1u);
+  ASSERT_EQ(named("g").count, 1u);
+  EXPECT_EQ(std::memcmp(items[named("b").first].key, items[named("g").first].key, 32), 0);
+}
+
 TEST(Compile, TheHashIsOfTheMeaning) {
   const auto hash = [](std::string_view text, const std::string& salt = {}) {
     CompileOptions o;
@@ -284,7 +320,7 @@ TEST(Prefilter, MandatoryRuns) {
   EXPECT_EQ(run_of("abcdef"), "abcdef");
   EXPECT_EQ(run_of("^abcd[0-9]+efghij$"), "efghij");
   EXPECT_EQ(run_of("abcde?fghij"), "fghij");  // e may be missing
-  EXPECT_EQ(run_of("abcd+efg"), "abcd");    // d is there at least once
+  EXPECT_EQ(run_of("abcd+efg"), "abcd");      // d is there at least once
   EXPECT_EQ(run_of("abc(defgh)?ijkl"), "ijkl");
   EXPECT_EQ(run_of("abcdef|ghijkl"), "");
   EXPECT_EQ(run_of("(?:abcdef|ghijkl)mnop"), "mnop");
