@@ -216,6 +216,29 @@ TEST(Transaction, RelativeMatchesFollowMovedContents) {
   EXPECT_FALSE(judge(4, "/?arg=YXRvYXN0"));  // "atoast"
 }
 
+TEST(DataSets, OfANameAllThatItIsBelow) {
+  const RuleSet set(http("http.host; dataset:set,names,type string;", 1) +
+                    http("http.host; dotprefix; dataset:isset,names,match subdomain;", 2) +
+                    http("http.host; dotprefix; dataset:isset,names;", 3));
+  Scene s;
+  s.scratch.hosts = &s.hosts;
+  s.tx.side[0].add(abi::Buffer::http_host, bytes(".evil.com"));
+  EXPECT_EQ(s.judge(set, 1, true), Outcome::match);
+  EXPECT_TRUE(s.apply(set, 1, true));
+  const auto judge = [&](unsigned sid, std::string_view host) {
+    Scene other;
+    other.scratch.hosts = &s.hosts;
+    other.tx.side[0].add(abi::Buffer::http_host, bytes(host));
+    return other.judge(set, sid, true) == Outcome::match;
+  };
+  EXPECT_TRUE(judge(2, "evil.com"));
+  EXPECT_TRUE(judge(2, "a.b.evil.com"));
+  EXPECT_FALSE(judge(2, "notevil.com"));
+  EXPECT_FALSE(judge(2, "evil.com.example"));
+  EXPECT_TRUE(judge(3, "evil.com"));
+  EXPECT_FALSE(judge(3, "a.evil.com"));
+}
+
 TEST(Transform, NoRoomIsCountedAndNoMatch) {
   const RuleSet set(http("http.uri; to_lowercase; content:\"a\";"));
   Scene s;
