@@ -126,6 +126,8 @@ void Inspector::begin(const LinkPolicy& link, std::uint64_t now_ns) {
   context_.now_ns = hosts_.since_start(now_ns);
   if (set_ != nullptr) scratch_.begin_packet();
   stream_options_ = options_.passive ? stream::Options::passive() : stream::Options{};
+  // A capture replayed as if in line: what a link that prevents would drop is dropped.
+  if (link.prevent) stream_options_.overlap = stream::OverlapPolicy::drop;
   stream_options_.midstream = link.midstream;
   stream_options_.async = link.async;
   stream_options_.depth = link.depth;
