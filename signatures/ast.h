@@ -200,7 +200,7 @@ struct DataSet {
   enum class Format : std::uint8_t { csv, json, ndjson };
   Format format = Format::csv;
   std::string value_key, array_key, context_key;  // of JSON: paths with dots
-  bool state = false;      // load may not be there yet
+  bool state = false;                             // load may not be there yet
   bool subdomain = false;  // is_set: what begins at any '.' of the value is looked for, too
   std::uint64_t memory_cap = 0, hash_size = 0;
 };

@@ -85,7 +85,8 @@ std::string open(std::span<const std::uint8_t> bytes, const std::vector<PublicKe
   if (bytes.size() - kHead < length) return "truncated: the manifest is not complete";
   const std::string_view manifest(reinterpret_cast<const char*>(bytes.data()) + kHead, length);
   const auto message = message_of(manifest);
-  if (crypto_sign_verify_detached(signature.data(), bytes_of(message), message.size(), bundle.key.data()) != 0)
+  if (crypto_sign_verify_detached(signature.data(), bytes_of(message), message.size(), bundle.key.data()) !=
+      0)
     return "wrong_signature: the manifest is not what was signed";
   if (std::string why = read_manifest(manifest, bundle.manifest); !why.empty()) return why;
   std::uint64_t at = kHead + length;

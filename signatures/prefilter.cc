@@ -8,7 +8,7 @@ namespace sekisho::signatures {
 namespace {
 
 constexpr std::int64_t kUnbounded = std::numeric_limits<std::int64_t>::max() / 4;
-constexpr double kEnough = 30;  // bits beyond which rarer is no better
+constexpr double kEnough = 30;         // bits beyond which rarer is no better
 constexpr double kNamesOfHeaders = 6;  // bits: a window of http.header_names tells no more
 
 // How what stands in the transformed buffer stands in the original one.

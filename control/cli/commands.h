@@ -19,6 +19,6 @@ void add_status_commands(Program program);  // status, flows, drops, top, rules,
 void add_config_commands(Program program);  // config …, learn propose, audit …
 void add_replay_command(Program program);
 void add_signature_set_commands(Program program);  // signatures import, diff, list, …; after signatures check
-void add_site_commands(Program program);  // init, hw check, port blink
+void add_site_commands(Program program);           // init, hw check, port blink
 
 }  // namespace sekisho::cli

@@ -12,59 +12,59 @@ namespace sekisho::abi {
   X(app_mismatch_protocol_both_directions, "applayer_mismatch_protocol_both_directions")   \
   X(app_detect_protocol_only_one_direction, "applayer_detect_protocol_only_one_direction") \
   X(app_unexpected_protocol, "applayer_unexpected_protocol")
-#define SEKISHO_HTTP_EVENTS(X)                                                                             \
-  X(http_unknown_error, "http.unknown_error")                                                              \
-  X(http_gzip_decompression_failed, "http.gzip_decompression_failed")                                      \
-  X(http_request_field_missing_colon, "http.request_field_missing_colon")                                  \
-  X(http_response_field_missing_colon, "http.response_field_missing_colon")                                \
-  X(http_invalid_request_chunk_len, "http.invalid_request_chunk_len")                                      \
-  X(http_invalid_response_chunk_len, "http.invalid_response_chunk_len")                                    \
-  X(http_invalid_transfer_encoding_value_in_request, "http.invalid_transfer_encoding_value_in_request")    \
-  X(http_invalid_transfer_encoding_value_in_response, "http.invalid_transfer_encoding_value_in_response")  \
-  X(http_invalid_content_length_field_in_request, "http.invalid_content_length_field_in_request")          \
-  X(http_invalid_content_length_field_in_response, "http.invalid_content_length_field_in_response")        \
-  X(http_duplicate_content_length_field_in_request, "http.duplicate_content_length_field_in_request")      \
-  X(http_duplicate_content_length_field_in_response, "http.duplicate_content_length_field_in_response")    \
-  X(http_100_continue_already_seen, "http.100_continue_already_seen")                                      \
-  X(http_unable_to_match_response_to_request, "http.unable_to_match_response_to_request")                  \
-  X(http_invalid_server_port_in_request, "http.invalid_server_port_in_request")                            \
-  X(http_invalid_authority_port, "http.invalid_authority_port")                                            \
-  X(http_request_header_invalid, "http.request_header_invalid")                                            \
-  X(http_response_header_invalid, "http.response_header_invalid")                                          \
-  X(http_missing_host_header, "http.missing_host_header")                                                  \
-  X(http_host_header_ambiguous, "http.host_header_ambiguous")                                              \
-  X(http_invalid_request_field_folding, "http.invalid_request_field_folding")                              \
-  X(http_invalid_response_field_folding, "http.invalid_response_field_folding")                            \
-  X(http_request_field_too_long, "http.request_field_too_long")                                            \
-  X(http_response_field_too_long, "http.response_field_too_long")                                          \
-  X(http_uri_host_invalid, "http.uri_host_invalid")                                                        \
-  X(http_header_host_invalid, "http.header_host_invalid")                                                  \
-  X(http_method_delim_non_compliant, "http.method_delim_non_compliant")                                    \
-  X(http_uri_delim_non_compliant, "http.uri_delim_non_compliant")                                          \
-  X(http_request_line_leading_whitespace, "http.request_line_leading_whitespace")                          \
-  X(http_request_line_incomplete, "http.request_line_incomplete")                                          \
-  X(http_request_line_missing_protocol, "http.request_line_missing_protocol")                              \
-  X(http_double_encoded_uri, "http.double_encoded_uri")                                                    \
-  X(http_too_many_encoding_layers, "http.too_many_encoding_layers")                                        \
-  X(http_abnormal_ce_header, "http.abnormal_ce_header")                                                    \
-  X(http_request_header_repetition, "http.request_header_repetition")                                      \
-  X(http_response_header_repetition, "http.response_header_repetition")                                    \
-  X(http_request_too_many_headers, "http.request_too_many_headers")                                        \
-  X(http_response_too_many_headers, "http.response_too_many_headers")                                      \
-  X(http_request_auth_unrecognized, "http.request_auth_unrecognized")                                      \
-  X(http_response_multipart_byteranges, "http.response_multipart_byteranges")                              \
-  X(http_response_abnormal_transfer_encoding, "http.response_abnormal_transfer_encoding")                  \
-  X(http_response_chunked_old_proto, "http.response_chunked_old_proto")                                    \
-  X(http_response_invalid_protocol, "http.response_invalid_protocol")                                      \
-  X(http_response_invalid_status, "http.response_invalid_status")                                          \
-  X(http_request_body_unexpected, "http.request_body_unexpected")                                          \
-  X(http_request_chunk_extension, "http.request_chunk_extension")                                          \
-  X(http_multipart_generic_error, "http.multipart_generic_error")                                          \
-  X(http_multipart_no_filedata, "http.multipart_no_filedata")                                              \
-  X(http_multipart_invalid_header, "http.multipart_invalid_header")                                        \
-  X(http_lzma_memlimit_reached, "http.lzma_memlimit_reached")                                              \
-  X(http_compression_bomb, "http.compression_bomb")                                                        \
-  X(http_range_invalid, "http.range_invalid")                                                              \
+#define SEKISHO_HTTP_EVENTS(X)                                                                            \
+  X(http_unknown_error, "http.unknown_error")                                                             \
+  X(http_gzip_decompression_failed, "http.gzip_decompression_failed")                                     \
+  X(http_request_field_missing_colon, "http.request_field_missing_colon")                                 \
+  X(http_response_field_missing_colon, "http.response_field_missing_colon")                               \
+  X(http_invalid_request_chunk_len, "http.invalid_request_chunk_len")                                     \
+  X(http_invalid_response_chunk_len, "http.invalid_response_chunk_len")                                   \
+  X(http_invalid_transfer_encoding_value_in_request, "http.invalid_transfer_encoding_value_in_request")   \
+  X(http_invalid_transfer_encoding_value_in_response, "http.invalid_transfer_encoding_value_in_response") \
+  X(http_invalid_content_length_field_in_request, "http.invalid_content_length_field_in_request")         \
+  X(http_invalid_content_length_field_in_response, "http.invalid_content_length_field_in_response")       \
+  X(http_duplicate_content_length_field_in_request, "http.duplicate_content_length_field_in_request")     \
+  X(http_duplicate_content_length_field_in_response, "http.duplicate_content_length_field_in_response")   \
+  X(http_100_continue_already_seen, "http.100_continue_already_seen")                                     \
+  X(http_unable_to_match_response_to_request, "http.unable_to_match_response_to_request")                 \
+  X(http_invalid_server_port_in_request, "http.invalid_server_port_in_request")                           \
+  X(http_invalid_authority_port, "http.invalid_authority_port")                                           \
+  X(http_request_header_invalid, "http.request_header_invalid")                                           \
+  X(http_response_header_invalid, "http.response_header_invalid")                                         \
+  X(http_missing_host_header, "http.missing_host_header")                                                 \
+  X(http_host_header_ambiguous, "http.host_header_ambiguous")                                             \
+  X(http_invalid_request_field_folding, "http.invalid_request_field_folding")                             \
+  X(http_invalid_response_field_folding, "http.invalid_response_field_folding")                           \
+  X(http_request_field_too_long, "http.request_field_too_long")                                           \
+  X(http_response_field_too_long, "http.response_field_too_long")                                         \
+  X(http_uri_host_invalid, "http.uri_host_invalid")                                                       \
+  X(http_header_host_invalid, "http.header_host_invalid")                                                 \
+  X(http_method_delim_non_compliant, "http.method_delim_non_compliant")                                   \
+  X(http_uri_delim_non_compliant, "http.uri_delim_non_compliant")                                         \
+  X(http_request_line_leading_whitespace, "http.request_line_leading_whitespace")                         \
+  X(http_request_line_incomplete, "http.request_line_incomplete")                                         \
+  X(http_request_line_missing_protocol, "http.request_line_missing_protocol")                             \
+  X(http_double_encoded_uri, "http.double_encoded_uri")                                                   \
+  X(http_too_many_encoding_layers, "http.too_many_encoding_layers")                                       \
+  X(http_abnormal_ce_header, "http.abnormal_ce_header")                                                   \
+  X(http_request_header_repetition, "http.request_header_repetition")                                     \
+  X(http_response_header_repetition, "http.response_header_repetition")                                   \
+  X(http_request_too_many_headers, "http.request_too_many_headers")                                       \
+  X(http_response_too_many_headers, "http.response_too_many_headers")                                     \
+  X(http_request_auth_unrecognized, "http.request_auth_unrecognized")                                     \
+  X(http_response_multipart_byteranges, "http.response_multipart_byteranges")                             \
+  X(http_response_abnormal_transfer_encoding, "http.response_abnormal_transfer_encoding")                 \
+  X(http_response_chunked_old_proto, "http.response_chunked_old_proto")                                   \
+  X(http_response_invalid_protocol, "http.response_invalid_protocol")                                     \
+  X(http_response_invalid_status, "http.response_invalid_status")                                         \
+  X(http_request_body_unexpected, "http.request_body_unexpected")                                         \
+  X(http_request_chunk_extension, "http.request_chunk_extension")                                         \
+  X(http_multipart_generic_error, "http.multipart_generic_error")                                         \
+  X(http_multipart_no_filedata, "http.multipart_no_filedata")                                             \
+  X(http_multipart_invalid_header, "http.multipart_invalid_header")                                       \
+  X(http_lzma_memlimit_reached, "http.lzma_memlimit_reached")                                             \
+  X(http_compression_bomb, "http.compression_bomb")                                                       \
+  X(http_range_invalid, "http.range_invalid")                                                             \
   X(http_file_name_too_long, "http.file_name_too_long")
 #define SEKISHO_TLS_EVENTS(X)                                                                   \
   X(tls_invalid_record_type, "tls.invalid_record_type")                                         \
@@ -114,28 +114,28 @@ namespace sekisho::abi {
   X(ssh_long_banner, "ssh.long_banner")       \
   X(ssh_invalid_record, "ssh.invalid_record") \
   X(ssh_long_kex_record, "ssh.long_kex_record")
-#define SEKISHO_SMTP_EVENTS(X)                                                            \
-  X(smtp_invalid_reply, "smtp.invalid_reply")                                             \
-  X(smtp_unable_to_match_reply_with_request, "smtp.unable_to_match_reply_with_request")   \
-  X(smtp_max_command_line_len_exceeded, "smtp.max_command_line_len_exceeded")             \
-  X(smtp_max_reply_line_len_exceeded, "smtp.max_reply_line_len_exceeded")                 \
-  X(smtp_invalid_pipelined_sequence, "smtp.invalid_pipelined_sequence")                   \
-  X(smtp_bdat_chunk_len_exceeded, "smtp.bdat_chunk_len_exceeded")                         \
-  X(smtp_no_server_welcome_message, "smtp.no_server_welcome_message")                     \
-  X(smtp_tls_rejected, "smtp.tls_rejected")                                               \
-  X(smtp_data_command_rejected, "smtp.data_command_rejected")                             \
-  X(smtp_mime_parse_failed, "smtp.mime_parse_failed")                                     \
-  X(smtp_mime_malformed_msg, "smtp.mime_malformed_msg")                                   \
-  X(smtp_mime_invalid_base64, "smtp.mime_invalid_base64")                                 \
-  X(smtp_mime_invalid_qp, "smtp.mime_invalid_qp")                                         \
-  X(smtp_mime_long_line, "smtp.mime_long_line")                                           \
-  X(smtp_mime_long_enc_line, "smtp.mime_long_enc_line")                                   \
-  X(smtp_mime_long_header_name, "smtp.mime_long_header_name")                             \
-  X(smtp_mime_long_header_value, "smtp.mime_long_header_value")                           \
-  X(smtp_mime_long_boundary, "smtp.mime_long_boundary")                                   \
-  X(smtp_mime_long_filename, "smtp.mime_long_filename")                                   \
+#define SEKISHO_SMTP_EVENTS(X)                                                          \
+  X(smtp_invalid_reply, "smtp.invalid_reply")                                           \
+  X(smtp_unable_to_match_reply_with_request, "smtp.unable_to_match_reply_with_request") \
+  X(smtp_max_command_line_len_exceeded, "smtp.max_command_line_len_exceeded")           \
+  X(smtp_max_reply_line_len_exceeded, "smtp.max_reply_line_len_exceeded")               \
+  X(smtp_invalid_pipelined_sequence, "smtp.invalid_pipelined_sequence")                 \
+  X(smtp_bdat_chunk_len_exceeded, "smtp.bdat_chunk_len_exceeded")                       \
+  X(smtp_no_server_welcome_message, "smtp.no_server_welcome_message")                   \
+  X(smtp_tls_rejected, "smtp.tls_rejected")                                             \
+  X(smtp_data_command_rejected, "smtp.data_command_rejected")                           \
+  X(smtp_mime_parse_failed, "smtp.mime_parse_failed")                                   \
+  X(smtp_mime_malformed_msg, "smtp.mime_malformed_msg")                                 \
+  X(smtp_mime_invalid_base64, "smtp.mime_invalid_base64")                               \
+  X(smtp_mime_invalid_qp, "smtp.mime_invalid_qp")                                       \
+  X(smtp_mime_long_line, "smtp.mime_long_line")                                         \
+  X(smtp_mime_long_enc_line, "smtp.mime_long_enc_line")                                 \
+  X(smtp_mime_long_header_name, "smtp.mime_long_header_name")                           \
+  X(smtp_mime_long_header_value, "smtp.mime_long_header_value")                         \
+  X(smtp_mime_long_boundary, "smtp.mime_long_boundary")                                 \
+  X(smtp_mime_long_filename, "smtp.mime_long_filename")                                 \
   X(smtp_mime_too_deep, "smtp.mime_too_deep")
-#define SEKISHO_FTP_EVENTS(X)                                        \
+#define SEKISHO_FTP_EVENTS(X)                                       \
   X(ftp_request_command_too_long, "ftp.request_command_too_long")   \
   X(ftp_response_command_too_long, "ftp.response_command_too_long") \
   X(ftp_foreign_data_address, "ftp.foreign_data_address")           \
@@ -151,11 +151,11 @@ namespace sekisho::abi {
   X(smb_too_many_files, "smb.too_many_files")                       \
   X(smb_too_many_requests, "smb.too_many_requests")                 \
   X(smb_compressed, "smb.compressed")
-#define SEKISHO_DCERPC_EVENTS(X)                                   \
-  X(dcerpc_malformed_data, "dcerpc.malformed_data")               \
-  X(dcerpc_stub_too_long, "dcerpc.stub_too_long")                 \
-  X(dcerpc_too_many_fragments, "dcerpc.too_many_fragments")       \
-  X(dcerpc_too_many_interfaces, "dcerpc.too_many_interfaces")     \
+#define SEKISHO_DCERPC_EVENTS(X)                              \
+  X(dcerpc_malformed_data, "dcerpc.malformed_data")           \
+  X(dcerpc_stub_too_long, "dcerpc.stub_too_long")             \
+  X(dcerpc_too_many_fragments, "dcerpc.too_many_fragments")   \
+  X(dcerpc_too_many_interfaces, "dcerpc.too_many_interfaces") \
   X(dcerpc_too_many_calls, "dcerpc.too_many_calls")
 
 #define SEKISHO_APP_EVENTS(X) \

@@ -17,15 +17,9 @@ namespace {
 
 // Asked in this order: those that need few bytes to be sure stand first.
 constexpr const ProtocolEntry* kProtocols[] = {
-    &kHttpEntry,
-    &kSshEntry,
-    &kTlsEntry,
-    &kRdpEntry,
-    &kSmbEntry, &kDcerpcEntry, &kDcerpcUdpEntry,
-    &kFtpEntry, &kFtpDataEntry, &kImapEntry, &kPop3Entry, &kSmtpEntry,
-    &kDnsUdpEntry,
-    &kDnsTcpEntry,
-    nullptr,
+    &kHttpEntry,   &kSshEntry,       &kTlsEntry,    &kRdpEntry,     &kSmbEntry,
+    &kDcerpcEntry, &kDcerpcUdpEntry, &kFtpEntry,    &kFtpDataEntry, &kImapEntry,
+    &kPop3Entry,   &kSmtpEntry,      &kDnsUdpEntry, &kDnsTcpEntry,  nullptr,
 };
 
 }  // namespace

@@ -62,7 +62,8 @@ class Side {
   bool add(Buffer id, Bytes bytes);
   // The same from two or more pieces (".": dotprefix and joined headers need no temporary).
   bool add(Buffer id, std::initializer_list<Bytes> pieces);
-  // Memory that lives as long as this side, counted as its bytes. nullptr: a bound was met or the pool is empty.
+  // Memory that lives as long as this side, counted as its bytes. nullptr: a bound was met or the pool is
+  // empty.
   void* keep(std::size_t bytes, std::size_t alignment);
   // Grows a body; it keeps the last kBodyWindow bytes and all that the host has not scanned. False: the pool
   // is empty (the side is `truncated`). At most kBodyWindow bytes a call: Host::evaluate between pieces.

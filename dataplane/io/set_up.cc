@@ -89,7 +89,8 @@ bool Steward::make_workers(const policy::SnapshotView& view, std::string& why) {
     o.gateway.hash_seed = seed_;
     o.gateway.max_fragments = settings.max_fragments;
     if (settings.app_memory_mb != 0) o.gateway.app_memory = std::uint64_t{settings.app_memory_mb} << 20;
-    if (settings.stream_memory_mb != 0) o.gateway.stream_memory = std::uint64_t{settings.stream_memory_mb} << 20;
+    if (settings.stream_memory_mb != 0)
+      o.gateway.stream_memory = std::uint64_t{settings.stream_memory_mb} << 20;
     o.gateway.fragment_timeout_ms = settings.fragment_timeout_ms;
     o.gateway.live_clock = true;
     o.gateway.counters = &region_->get().worker[w];

@@ -51,7 +51,9 @@ class HostTable {
   struct alignas(16) Slot {
     std::uint64_t key, state;
   };
-  static State unpack(std::uint64_t s) { return {s >> kCountBits, static_cast<std::uint32_t>(s & kMaxCount)}; }
+  static State unpack(std::uint64_t s) {
+    return {s >> kCountBits, static_cast<std::uint32_t>(s & kMaxCount)};
+  }
   static std::uint64_t pack(State s) {
     const std::uint64_t e = s.expires_ms < kForever ? s.expires_ms : kForever;
     return e << kCountBits | (s.count < kMaxCount ? s.count : kMaxCount);

@@ -29,7 +29,7 @@ inline constexpr std::uint16_t kReversed = 32768;  // the first packet came from
 struct PendingStream {
   static constexpr unsigned kMost = 24;
   std::uint32_t signature[kMost];
-  std::uint32_t awaited[kMost];      // index of the content that must come first; kNone32: judge it at every turn
+  std::uint32_t awaited[kMost];  // index of the content that must come first; kNone32: judge it at every turn
   std::uint64_t literal_end[kMost];  // when the window has left this behind, the wait is over
   std::uint32_t count;
 };

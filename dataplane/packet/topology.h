@@ -61,8 +61,8 @@ class Topology {
     return index < link_of_.size() && link_of_[index] != abi::kNone16 ? &links_[link_of_[index]] : nullptr;
   }
 
-  // A capture that was taken elsewhere: addresses, options and flags that no host should send are let through,
-  // so that signatures can see them. Never on a wire. Set before first use.
+  // A capture that was taken elsewhere: addresses, options and flags that no host should send are let
+  // through, so that signatures can see them. Never on a wire. Set before first use.
   void set_lenient() { lenient_ = true; }
   void trust_checksums() {
     for (Port& port : ports_) port.verify_checksums = false;

@@ -28,7 +28,8 @@ const Blob kRequest = connect(0xe0, Blob("Cookie: mstshash=alice\r\n") + negotia
 Blob connect_initial() {
   const Blob core =
       le(0xc001, 2) + le(216, 2) + le(0x00080004, 4) + Blob(8, 'w') + le(0x409, 4) + Blob(196, 'n');
-  return data(Blob("\x7f\x65") + Blob(40, 'b') + "Duca\x81\x0c" + le(0xc003, 2) + le(12, 2) + Blob(8, 'x') + core);
+  return data(Blob("\x7f\x65") + Blob(40, 'b') + "Duca\x81\x0c" + le(0xc003, 2) + le(12, 2) + Blob(8, 'x') +
+              core);
 }
 Blob send_data(unsigned flags) {
   return data(Blob("\x64") + be(1, 2) + be(1003, 2) + "\x70" + "\x08" + le(flags, 2) + "123456");
