@@ -30,7 +30,7 @@ struct Options {
   std::uint64_t version = 0;
   std::uint32_t sid = 0;
   unsigned limit = 100;
-  bool force = false;
+  bool force = false, rejected = false;
 };
 
 std::string day(std::uint64_t wall_s) {
@@ -234,6 +234,13 @@ void print_list(const json& b, std::uint32_t sid) {
              rows.size() < b.value("total", 0u) ? " (not all shown: --limit)" : "");
 }
 
+void print_rejected(const json& b) {
+  const json& lines = b.at("rejected");
+  for (const json& line : lines) fmt::print("{}\n", line.get<std::string>());
+  fmt::print("{} signatures rejected{}\n", b.value("total", 0u),
+             lines.size() < b.value("total", 0u) ? " (not all shown: `signatures check` lists all)" : "");
+}
+
 }  // namespace
 
 void add_signature_set_commands(Program p) {
@@ -262,7 +269,14 @@ CLI::App* list = group->add_subcommand("list", "Signatures in force, and what ea
 list->add_option("--sid", o->sid, "this one, with all that is known of it");
 list->add_option("--grep", o->text, "those whose message or class holds this text");
 list->add_option("--limit", o->limit, "how many")->capture_default_str();
+list->add_flag("--rejected", o->rejected, "those of the set in force that could not be loaded, and why");
 list->callback([o, &s, &exit] {
+  if (o->rejected) {
+    const Answer answer = get(s, "/v1/signatures/rejected");
+    exit = answer.exit;
+    if (answer.ok() && !print_json(s, answer.body)) print_rejected(answer.body);
+    return;
+  }
   const Answer answer =
       get(s, "/v1/signatures",
           {{"sid", std::to_string(o->sid)}, {"grep", o->text}, {"limit", std::to_string(o->limit)}});

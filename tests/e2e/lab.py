@@ -180,7 +180,7 @@ class Lab:
                     os.unlink(os.path.join(folder, name))
         shutil.rmtree("/run/sekisho")
 
-    def wait_ready(self, timeout=20.0):
+    def wait_ready(self, timeout=60.0):
         """Both daemons run and agree on a policy."""
         def ready():
             for name, process in (("sekishod", self.sekishod), ("sekisho-dataplane", self.dataplane)):
