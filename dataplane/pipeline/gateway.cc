@@ -163,6 +163,7 @@ void Gateway::Impl::account(Burst& burst) noexcept {
       abi::Event e = packet_event(c, p, burst.key[i], abi::EventKind::drop);
       if (p.reason == DropReason::signature && inspect != nullptr) {
         e.rule = inspect->dropped_by(i);
+        e.flow_id = inspect->dropped_flow(i);
         e.detail = abi::event_detail::kBlocked;
       }
       c.push(e);

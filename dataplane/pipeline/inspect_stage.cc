@@ -178,6 +178,7 @@ void InspectStage::act(Burst& burst, std::uint32_t slot, const Packet& p,
   if (finding.reason == DropReason::signature) {
     add(c_.counters.signature_drops);
     dropped_by_[slot] = finding.signature;
+    dropped_flow_[slot] = p.flow != kNoFlow ? table_.origin(p.flow).flow_id : 0;
   }
   if (p.flow != kNoFlow) {
     if (finding.reject_source || finding.reject_destination)
@@ -215,15 +216,20 @@ void InspectStage::ended(std::uint32_t index) noexcept {
   index_ = index;
   inspector_.end(flow_[index], f.key, table_.origin(index).flow_id,
                  (f.flags & flow::flow_flag::kInitiatorLow) != 0, policies_[f.link], c_.now_ns);
+  publish();
+}
+
+void InspectStage::publish() noexcept {
   const ips::InspectorCounters& n = inspector_.counters();
   set(c_.counters.inspected_bytes, n.inspected_bytes);
   set(c_.counters.opaque_bytes, n.opaque_bytes);
   set(c_.counters.inspect_lost, n.candidates_lost + n.pending_lost + n.matches_lost + n.scans_failed +
                                     inspector_.scratch().counters.budget_exceeded);
+  set(c_.counters.inspect_memory, inspector_.memory_in_use());
 }
 
 void InspectStage::housekeep(std::uint32_t budget) noexcept {
-  set(c_.counters.inspect_memory, inspector_.memory_in_use());
+  publish();  // also for flows that live on
   const std::uint32_t end = table_.high_water();
   for (std::uint32_t n = 0; n < budget && n < end; ++n) {
     if (idle_at_ >= end) idle_at_ = 0;

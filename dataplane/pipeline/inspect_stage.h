@@ -31,6 +31,8 @@ class InspectStage final : private ips::Listener {
   void housekeep(std::uint32_t budget) noexcept;
   // Which signature dropped the packet of a slot of the present burst; UINT32_MAX: none.
   std::uint32_t dropped_by(std::uint32_t slot) const { return dropped_by_[slot]; }
+  // And of which flow it was; 0: of none. Valid where dropped_by() names a signature.
+  std::uint64_t dropped_flow(std::uint32_t slot) const { return dropped_flow_[slot]; }
   std::size_t memory_in_use() const { return inspector_.memory_in_use(); }
   std::size_t memory_of_flow(std::uint32_t index) const;
 
@@ -51,6 +53,7 @@ class InspectStage final : private ips::Listener {
                    unsigned depth) noexcept;
   void act(Burst& burst, std::uint32_t slot, const Packet& p, const ips::Finding& finding) noexcept;
   abi::Event event_of_present(abi::EventKind kind) const;
+  void publish() noexcept;  // counters
   static const char* alert_field(abi::Buffer id);
   bool excepted(const ips::Match& match, const ips::PacketContext& context) const;
 
@@ -65,6 +68,7 @@ class InspectStage final : private ips::Listener {
   bool any_ = false;  // some link is inspected
   std::uint32_t idle_at_ = 0;
   std::array<std::uint32_t, kBurst> dropped_by_{};
+  std::array<std::uint64_t, kBurst> dropped_flow_{};
 
   // What the listener's calls are about.
   const Packet* packet_ = nullptr;
