@@ -1,6 +1,7 @@
 // Keywords of applications that are not buffers, sticky buffers, transforms, datasets, reputation.
 #include <algorithm>
 
+#include "dataplane/abi/signature.h"
 #include "signatures/builder.h"
 #include "signatures/keywords.h"
 
@@ -395,6 +396,47 @@ void dataset(Builder& b, std::string_view value) {
   b.add(std::move(d));
 }
 
+// datarep:name, operator, value, options: the value is in the list, with such a reputation.
+void datarep(Builder& b, std::string_view value) {
+  if (!b.sticky()) refuse("datarep needs a sticky buffer before it");
+  DataSet d;
+  d.folder = b.folder;
+  const auto parts = split(value, ',');
+  if (parts.size() < 3) refuse("datarep: name, operator and value are needed");
+  d.name = std::string(parts[0]);
+  if (d.name.empty() || d.name.size() > 63 || d.name.find(' ') != d.name.npos)
+    refuse("datarep: '{}' is no name", shown(parts[0]));
+  if (parts[1] != "<" && parts[1] != ">" && parts[1] != "==" && parts[1] != "=")
+    refuse("datarep: '{}' is no operator", shown(parts[1]));
+  d.reputation =
+      need_range(fmt::format("{}{}", parts[1] == "==" ? "=" : parts[1], parts[2]), 65535, "datarep");
+  bool type = false;
+  for (std::size_t i = 3; i < parts.size(); ++i) {
+    const auto w = words(parts[i]);
+    if (w.size() != 2) refuse("datarep: unknown option '{}'", shown(parts[i]));
+    if (w[0] == "type") {
+      if (w[1] != "string" && w[1] != "md5" && w[1] != "sha256")
+        refuse("datarep: type '{}' is unknown", shown(w[1]));
+      d.type = w[1] == "string" ? DataSet::Type::string
+               : w[1] == "md5"  ? DataSet::Type::md5
+                                : DataSet::Type::sha256;
+      type = true;
+    } else if (w[0] == "load") {
+      d.load = std::string(w[1]);
+    } else if (w[0] == "memcap") {
+      d.memory_cap = size_with_unit(w[1], "datarep memcap");
+    } else if (w[0] == "hashsize") {
+      d.hash_size = need_unsigned(w[1], 1u << 24, "datarep hashsize");
+    } else {
+      refuse("datarep: unknown option '{}'", shown(parts[i]));
+    }
+  }
+  if (!type) refuse("datarep: the type is missing");
+  if (d.load.empty()) refuse("datarep: a file to load is needed");
+  if (d.load.size() > 4096) refuse("datarep: a file name of more than 4096 bytes");
+  b.add(std::move(d));
+}
+
 void dns_opcode(Builder& b, std::string_view value) {
   b.need_protocol(AppProtocol::dns, "dns.opcode");
   add(b, DnsOpcode{need_range(value, 15, "dns.opcode")});
@@ -423,6 +465,19 @@ void from_base64(Builder& b, std::string_view value) {
     } else {
       refuse("from_base64: unknown option '{}'", shown(part));
     }
+  }
+  b.add_transform(std::move(t));
+}
+
+void inflate_transform(Builder& b, std::string_view name, std::string_view value) {
+  Transform t;
+  t.kind = name == "gunzip" ? Transform::Kind::gunzip : Transform::Kind::zlib_deflate;
+  t.number = 1024;
+  if (!value.empty()) {
+    const auto w = words(value);
+    if (w.size() != 2 || w[0] != "max-size") refuse("{}: unknown option '{}'", name, shown(value));
+    t.number = static_cast<std::uint32_t>(need_unsigned(w[1], abi::kMaxInflated, name));
+    if (t.number == 0) refuse("{}: max-size 0", name);
   }
   b.add_transform(std::move(t));
 }
@@ -491,6 +546,10 @@ bool apply_transform(Builder& b, std::string_view name, std::string_view value) 
   }
   if (name == "from_base64") {
     from_base64(b, value);
+    return true;
+  }
+  if (name == "gunzip" || name == "zlib_deflate") {
+    inflate_transform(b, name, value);
     return true;
   }
   if (name == "xor") {
@@ -576,6 +635,8 @@ bool apply_app(Builder& b, std::string_view name, std::string_view value) {
     geoip(b, value);
   else if (name == "dataset")
     dataset(b, value);
+  else if (name == "datarep")
+    datarep(b, value);
   else if (name == "dns.opcode")
     dns_opcode(b, value);
   else

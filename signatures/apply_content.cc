@@ -277,16 +277,6 @@ void asn1(Builder& b, std::string_view value) {
   b.add(m);
 }
 
-// filename:"x" and fileext:"x": nocase contents of file.name.
-void file_name(Builder& b, std::string_view value, bool extension) {
-  Content c;
-  const std::string_view inside = need_quoted(value, &c.negated, extension ? "fileext" : "filename");
-  c.bytes = decode_content(inside, "the name");
-  c.nocase = true;
-  c.ends_with = extension;
-  b.add_to(Buffer::file_name, std::move(c));
-}
-
 void no_value(std::string_view name, std::string_view value) {
   if (!value.empty()) refuse("{} takes no value", name);
 }
@@ -445,8 +435,6 @@ bool apply_content(Builder& b, std::string_view name, std::string_view value) {
     absent(b, value);
   } else if (name == "asn1") {
     asn1(b, value);
-  } else if (name == "filename" || name == "fileext") {
-    file_name(b, value, name == "fileext");
   } else {
     return false;
   }

@@ -193,6 +193,7 @@ Protocol read_protocol(std::string_view word) {
                                        {"icmp", kIcmp4 | kIcmp6, kAnyIp, Mode::normal},
                                        {"icmpv4", kIcmp4, kIpv4, Mode::normal},
                                        {"icmpv6", kIcmp6, kIpv6, Mode::normal},
+                                       {"igmp", kOtherTransport, kIpv4, Mode::normal},
                                        {"pkthdr", kAnyTransport, kAnyIp, Mode::any_packet}};
   for (const Entry& e : kEntries)
     if (p.name == e.name) {
@@ -264,7 +265,7 @@ void apply_option(Builder& b, std::string_view name, std::string_view value, boo
   const bool known = apply_content(b, key, value) || apply_buffer(b, key, value) ||
                      apply_meta(b, key, value) || apply_bytes(b, key, value) || apply_state(b, key, value) ||
                      apply_transform(b, key, value) || apply_packet(b, key, value) ||
-                     apply_app(b, key, value);
+                     apply_app(b, key, value) || apply_file(b, key, value) || apply_number(b, key, value);
   if (!known) {
     if (key == "service" || key == "soid" || key == "remark" || key == "alert_type")
       refuse("keyword '{}' is Snort syntax", shown(name));

@@ -110,8 +110,8 @@ void fragment_bits(Builder& b, std::string_view value) {
 }
 
 void ip_option(Builder& b, std::string_view value) {
-  static constexpr std::string_view kNames[] = {"rr",  "lsrr", "eol",   "nop",  "ts",
-                                                "sec", "ssrr", "satid", "esec", "any"};
+  static constexpr std::string_view kNames[] = {"rr",   "lsrr",  "eol",  "nop", "ts",     "sec",
+                                                "ssrr", "satid", "esec", "any", "rtralt", "cipso"};
   const std::string name = lower(value);
   for (std::size_t i = 0; i < std::size(kNames); ++i)
     if (name == kNames[i]) return add(b, IpOption{static_cast<IpOption::Kind>(i)});

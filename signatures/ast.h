@@ -15,6 +15,7 @@
 
 #include "dataplane/abi/app_event.h"
 #include "dataplane/abi/inspect.h"
+#include "dataplane/abi/signature.h"
 
 namespace sekisho::signatures {
 
@@ -192,7 +193,7 @@ struct Absent {  // the buffer does not exist; or_else: or the other matches of 
 
 struct DataSet {
   enum class Op : std::uint8_t { set, unset, is_set, is_not_set };
-  enum class Type : std::uint8_t { string, md5, sha256, ipv4, ip };
+  enum class Type : std::uint8_t { string, md5, sha256, ipv4, ip, sha1 };
   Op op = Op::is_set;
   Type type = Type::string;
   std::string name, load, save;  // load: file as written, relative to the rules file's folder
@@ -201,6 +202,8 @@ struct DataSet {
   Format format = Format::csv;
   std::string value_key, array_key, context_key;  // of JSON: paths with dots
   bool state = false;                             // load may not be there yet
+  bool digest_list = false;                       // filemd5 and its like: a line may go on behind the digest
+  std::optional<Range> reputation;                // datarep: only items whose reputation is in it
   bool subdomain = false;  // is_set: what begins at any '.' of the value is looked for, too
   std::uint64_t memory_cap = 0, hash_size = 0;
 };
@@ -228,7 +231,9 @@ struct Transform {
     xor_key,  // key: 1..255 bytes, repeated; or key_size bytes of the buffer at `length`. From `number` on
     header_lowercase,
     strip_pseudo_headers,
-    from_base64,  // number: offset, length: bytes (0: all), mode
+    from_base64,   // number: offset, length: bytes (0: all), mode
+    gunzip,        // number: bytes at most
+    zlib_deflate,  // as gunzip
   };
   enum class Base64Mode : std::uint8_t { rfc4648, rfc2045, strict };
   Kind kind = Kind::dotprefix;
@@ -288,7 +293,7 @@ struct FragmentOffset {  // in units of 8 bytes, as in the header
   Range range;
 };
 struct IpOption {
-  enum class Kind : std::uint8_t { rr, lsrr, eol, nop, ts, sec, ssrr, satid, esec, any };
+  enum class Kind : std::uint8_t { rr, lsrr, eol, nop, ts, sec, ssrr, satid, esec, any, rtralt, cipso };
   Kind kind = Kind::any;
 };
 struct Tos {
@@ -323,9 +328,17 @@ struct StreamEvent {
 };
 struct FtpBounce {};  // PORT with an address that is not the sender's
 
-using PacketCheck = std::variant<Dsize, TcpFlags, Ttl, IcmpType, IcmpCode, IcmpId, IcmpSequence, IpId,
-                                 IpProtocol, FragmentBits, FragmentOffset, IpOption, Tos, TcpSequence, TcpAck,
-                                 TcpWindow, SameIp, StreamSize, Rpc, DecodeEvent, StreamEvent, FtpBounce>;
+// A number of the packet or of the transaction.
+struct Number {
+  abi::Quantity quantity = abi::Quantity::count;
+  Range range;
+  std::uint32_t data = 0;
+};
+
+using PacketCheck =
+    std::variant<Dsize, TcpFlags, Ttl, IcmpType, IcmpCode, IcmpId, IcmpSequence, IpId, IpProtocol,
+                 FragmentBits, FragmentOffset, IpOption, Tos, TcpSequence, TcpAck, TcpWindow, SameIp,
+                 StreamSize, Rpc, DecodeEvent, StreamEvent, FtpBounce, Number>;
 
 // --- Checks of the application ------------------------------------------------------------------------
 
@@ -379,7 +392,7 @@ struct DnsOpcode {
 };
 
 using AppCheck = std::variant<DceInterface, DceOperation, SslState, TlsVersion, FtpDataCommand, AppLayerEvent,
-                              AppLayerProtocol, IpReputation, GeoIp, DnsOpcode>;
+                              AppLayerProtocol, IpReputation, GeoIp, DnsOpcode, Number>;
 
 // --- State --------------------------------------------------------------------------------------------
 
@@ -469,6 +482,7 @@ struct Signature {
   // Where Buffer::payload is for TCP: in each packet, in the stream, or both. Elsewhere always the packet.
   bool payload_packet = false, payload_stream = false;
   bool noalert = false;
+  bool stores_files = false;  // filestore
   Target target = Target::none;
 
   FlowOptions flow;

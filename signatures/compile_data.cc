@@ -120,6 +120,8 @@ std::string item_of(DataSet::Type type, std::string_view line, abi::DatasetItem&
       return hex_bytes(line, item.key, 16) ? "" : "an MD5 digest is 32 hexadecimal digits";
     case DataSet::Type::sha256:
       return hex_bytes(line, item.key, 32) ? "" : "a SHA-256 digest is 64 hexadecimal digits";
+    case DataSet::Type::sha1:
+      return hex_bytes(line, item.key, 20) ? "" : "a SHA-1 digest is 40 hexadecimal digits";
     case DataSet::Type::ipv4:
     case DataSet::Type::ip: {
       bool v4 = false;
@@ -224,7 +226,20 @@ std::uint32_t Data::category(const std::string& name) const {
   return it->second;
 }
 
+namespace {
+
+// datarep makes a set of its own of each comparison: the reputations are in the file and never change.
+std::string identity(const DataSet& d) {
+  if (d.digest_list) return fmt::format("{} {}/{}", static_cast<int>(d.type), d.folder, d.load);
+  if (!d.reputation) return d.name;
+  return fmt::format("{} {} {} {}", d.name, static_cast<int>(d.reputation->op), d.reputation->low,
+                     d.reputation->high);
+}
+
+}  // namespace
+
 std::uint32_t Data::dataset(const DataSet& d) {
+  const std::string id = identity(d);
   abi::DatasetRecord r{};
   if (d.name.empty() || d.name.size() >= sizeof r.name)
     refuse("dataset: a name has 1 to {} bytes", sizeof r.name - 1);
@@ -232,10 +247,10 @@ std::uint32_t Data::dataset(const DataSet& d) {
   const bool grows = d.op == DataSet::Op::set;
   const std::uint64_t wanted = d.hash_size != 0 ? d.hash_size : 65536;
   const auto capacity = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted, 1u << 20));
-  if (const auto it = datasets_.find(d.name); it != datasets_.end()) {
+  if (const auto it = datasets_.find(id); it != datasets_.end()) {
     abi::DatasetRecord& known = t_.datasets[it->second];
     if (known.type != type) refuse("dataset {}: another signature gives it another type", d.name);
-    if (!d.load.empty() && dataset_files_[d.name] != d.load)
+    if (!d.load.empty() && dataset_files_[id] != d.load)
       refuse("dataset {}: another signature gives it another file", d.name);
     if (grows) known.capacity = std::max(known.capacity, capacity);
     return it->second;
@@ -249,9 +264,19 @@ std::uint32_t Data::dataset(const DataSet& d) {
     const auto take = [&](std::string_view line) {
       if (items.size() + t_.dataset_items.size() >= kMaxDataItems) return std::string("too many items");
       abi::DatasetItem item;
-      // What follows a comma is reputation (datarep), which no keyword here reads.
-      std::string bad =
-          json ? plain_item(d.type, line, item) : item_of(d.type, line.substr(0, line.find(',')), item);
+      if (!json) {
+        const std::size_t comma = line.find(',');
+        if (d.reputation) {
+          const auto value = comma == std::string_view::npos
+                                 ? std::nullopt
+                                 : number<std::uint32_t>(stripped(line.substr(comma + 1)));
+          if (!value || *value > 65535) return std::string("expected value,reputation (0 to 65535)");
+          if (!d.reputation->contains(*value)) return std::string();
+        }
+        line = stripped(line.substr(0, comma));  // a reputation is datarep's
+        if (d.digest_list) line = line.substr(0, line.find_first_of(" \t"));
+      }
+      std::string bad = json ? plain_item(d.type, line, item) : item_of(d.type, line, item);
       if (bad.empty()) items.push_back(item);
       return bad;
     };
@@ -280,8 +305,8 @@ std::uint32_t Data::dataset(const DataSet& d) {
   t_.dataset_items.insert(t_.dataset_items.end(), items.begin(), items.end());
   const auto index = static_cast<std::uint32_t>(t_.datasets.size());
   t_.datasets.push_back(r);
-  datasets_.emplace(d.name, index);
-  dataset_files_.emplace(d.name, d.load);
+  datasets_.emplace(id, index);
+  dataset_files_.emplace(id, d.load);
   return index;
 }
 

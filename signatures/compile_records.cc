@@ -27,8 +27,8 @@ static_assert(static_cast<int>(Type::app_tx) == static_cast<int>(abi::SignatureT
 static_assert(static_cast<int>(Action::alert) == static_cast<int>(abi::SignatureAction::alert));
 static_assert(static_cast<int>(Protocol::Mode::any_packet) ==
               static_cast<int>(abi::SignatureMode::any_packet));
-static_assert(static_cast<int>(Transform::Kind::from_base64) ==
-              static_cast<int>(abi::TransformKind::from_base64));
+static_assert(static_cast<int>(Transform::Kind::zlib_deflate) ==
+              static_cast<int>(abi::TransformKind::zlib_deflate));
 static_assert(static_cast<int>(ByteTest::Op::bit_xor) == static_cast<int>(abi::ByteTestOp::bit_xor));
 static_assert(static_cast<int>(ByteMath::Op::shift_right) == static_cast<int>(abi::ByteMathOp::shift_right));
 static_assert(static_cast<int>(FlowInt::Op::is_not_set) == static_cast<int>(abi::FlowIntOp::is_not_set));
@@ -153,10 +153,21 @@ std::uint8_t option_type(IpOption::Kind kind) {  // RFC 791, RFC 1108: copied fl
       return 136;
     case IpOption::Kind::esec:
       return 133;
+    case IpOption::Kind::rtralt:  // RFC 2113
+      return 148;
+    case IpOption::Kind::cipso:
+      return 134;
     case IpOption::Kind::any:
       return 0xff;
   }
   refuse("unknown IP option");
+}
+
+abi::CheckRecord number_check(const Number& x) {
+  abi::CheckRecord c = check(abi::CheckKind::number, x.range);
+  c.argument = static_cast<std::uint8_t>(x.quantity);
+  c.data = x.data;
+  return c;
 }
 
 abi::CheckRecord packet_check(const PacketCheck& p) {
@@ -209,6 +220,7 @@ abi::CheckRecord packet_check(const PacketCheck& p) {
                           refuse("stream-event {}: this event is not raised by this build", x.name);
                         },
                         [](const FtpBounce&) { return check(K::ftp_bounce); },
+                        [](const Number& x) { return number_check(x); },
                     },
                     p);
 }
@@ -279,6 +291,7 @@ abi::CheckRecord app_check(Tables& t, const Data& data, const AppCheck& a) {
             return c;
           },
           [](const DnsOpcode& x) { return check(K::dns_opcode, x.range); },
+          [](const Number& x) { return number_check(x); },
       },
       a);
 }
@@ -445,8 +458,8 @@ abi::GroupRecord RecordWriter::group(const Signature& s, const BufferGroup& g, s
                 only_negated = only_negated && x.op == DataSet::Op::is_not_set;
                 abi::MatchRecord m = blank(abi::MatchKind::dataset);
                 m.data = set;
-                if (x.op == DataSet::Op::is_not_set) m.flags |= mf::kNegated;
                 m.op = x.subdomain ? 1 : 0;
+                if (x.op == DataSet::Op::is_not_set) m.flags |= mf::kNegated;
                 t_.matches.push_back(m);
               }
             },

@@ -20,6 +20,7 @@ constexpr Alias kSticky[] = {
     {"file_data", Buffer::file_data},
     {"dns_query", Buffer::dns_query},
     {"dns.query.name", Buffer::dns_query},
+    {"dns.answers.rrname", Buffer::dns_answer_name},
     {"tls_sni", Buffer::tls_sni},
     {"tls_cert_subject", Buffer::tls_cert_subject},
     {"tls_cert_issuer", Buffer::tls_cert_issuer},
@@ -70,6 +71,12 @@ constexpr Alias kModifiers[] = {
     {"http_stat_msg", Buffer::http_stat_msg},
 };
 
+// Their keyword takes a value: the digests and the size of a file.
+bool takes_list(Buffer b) {
+  return b == Buffer::file_md5 || b == Buffer::file_sha1 || b == Buffer::file_sha256 ||
+         b == Buffer::file_size;
+}
+
 using BufferMap = std::unordered_map<std::string_view, Buffer>;
 
 const BufferMap& sticky_map() {
@@ -78,7 +85,8 @@ const BufferMap& sticky_map() {
     for (unsigned i = 0; i < abi::kBufferCount; ++i) {
       const auto buffer = static_cast<Buffer>(i);
       // The stream is chosen by tcp-stream and flow:only_stream, tls.version takes a value.
-      if (buffer != Buffer::stream && buffer != Buffer::payload && buffer != Buffer::tls_version)
+      if (buffer != Buffer::stream && buffer != Buffer::payload && buffer != Buffer::tls_version &&
+          !takes_list(buffer))
         m.emplace(abi::info(buffer).keyword, buffer);
     }
     for (const Alias& a : kSticky) m.emplace(a.keyword, a.buffer);
@@ -102,8 +110,8 @@ constexpr const char* kHeaderNames[] = {
 #undef X
 };
 
-constexpr const char* kOtherKeywords[] = {"ack",
-                                          "absent",
+constexpr const char* kOtherKeywords[] = {"absent",
+                                          "ack",
                                           "alert",
                                           "app-layer-event",
                                           "app-layer-protocol",
@@ -117,6 +125,7 @@ constexpr const char* kOtherKeywords[] = {"ack",
                                           "classtype",
                                           "compress_whitespace",
                                           "content",
+                                          "datarep",
                                           "dataset",
                                           "dce_iface",
                                           "dce_opnum",
@@ -127,12 +136,18 @@ constexpr const char* kOtherKeywords[] = {"ack",
                                           "detection_filter",
                                           "distance",
                                           "dns.opcode",
+                                          "dns.rcode",
                                           "dotprefix",
                                           "dsize",
                                           "endswith",
                                           "fast_pattern",
                                           "fileext",
+                                          "filemd5",
                                           "filename",
+                                          "filesha1",
+                                          "filesha256",
+                                          "filesize",
+                                          "filestore",
                                           "flags",
                                           "flow",
                                           "flowbits",
@@ -140,19 +155,29 @@ constexpr const char* kOtherKeywords[] = {"ack",
                                           "fragbits",
                                           "fragoffset",
                                           "from_base64",
+                                          "ftp.dynamic_port",
+                                          "ftp.mode",
+                                          "ftp.reply_received",
                                           "ftpbounce",
                                           "ftpdata_command",
                                           "geoip",
                                           "gid",
+                                          "gunzip",
                                           "header_lowercase",
                                           "hostbits",
                                           "icmp_id",
                                           "icmp_seq",
+                                          "icmpv4-csum",
+                                          "icmpv6-csum",
+                                          "icmpv6.mtu",
                                           "icode",
                                           "id",
+                                          "igmp-csum",
+                                          "igmp.type",
                                           "ip_proto",
                                           "ipopts",
                                           "iprep",
+                                          "ipv4-csum",
                                           "isdataat",
                                           "itype",
                                           "metadata",
@@ -182,7 +207,10 @@ constexpr const char* kOtherKeywords[] = {"ack",
                                           "tag",
                                           "target",
                                           "tcp.flags",
+                                          "tcpv4-csum",
+                                          "tcpv6-csum",
                                           "threshold",
+                                          "tls.cert_chain_len",
                                           "tls.fingerprint",
                                           "tls.issuerdn",
                                           "tls.subject",
@@ -194,13 +222,18 @@ constexpr const char* kOtherKeywords[] = {"ack",
                                           "to_uppercase",
                                           "tos",
                                           "ttl",
+                                          "udpv4-csum",
+                                          "udpv6-csum",
                                           "uricontent",
-                                          "url_decode",
                                           "urilen",
+                                          "url_decode",
+                                          "vlan.id",
+                                          "vlan.layers",
                                           "window",
                                           "within",
                                           "xbits",
-                                          "xor"};
+                                          "xor",
+                                          "zlib_deflate"};
 
 }  // namespace
 
@@ -222,6 +255,11 @@ bool multi_instance(Buffer buffer) {
     case Buffer::tls_alpn:
     case Buffer::file_data:
     case Buffer::file_name:
+    case Buffer::file_md5:
+    case Buffer::file_sha1:
+    case Buffer::file_sha256:
+    case Buffer::file_size:
+    case Buffer::email_received:
     case Buffer::smtp_rcpt_to:
     case Buffer::http_request_header:
     case Buffer::http_response_header:

@@ -17,6 +17,7 @@ void read_header(const Line& line, Expressions& expressions, Builder& b) {
   Signature& s = b.sig;
   s.action = read_action(line.action);
   s.protocol = read_protocol(line.protocol);
+  if (s.protocol.name == "igmp") s.packet_checks.push_back(IpProtocol{{Range::Op::equal, 2, 0}});
   s.source.address_text = line.source;
   s.source.port_text = line.source_ports;
   s.destination.address_text = line.destination;

@@ -60,6 +60,7 @@ std::string partial_reason(const Signature& s) {
     if (const std::int64_t span = least_span(g); stream && span > kLookBack)
       add(fmt::format("{} spans {} bytes, the look-back has {}", buffer_keyword(g.buffer), span, kLookBack));
   }
+  if (s.stores_files) add("filestore: files are not kept");
   for (const AppCheck& c : s.app_checks)
     if ((std::holds_alternative<DceInterface>(c) || std::holds_alternative<DceOperation>(c)) &&
         s.protocol.app == AppProtocol::smb)

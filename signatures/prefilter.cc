@@ -44,6 +44,8 @@ Kept kept(const BufferGroup& g) {
       case Transform::Kind::xor_key:
       case Transform::Kind::strip_pseudo_headers:
       case Transform::Kind::from_base64:
+      case Transform::Kind::gunzip:
+      case Transform::Kind::zlib_deflate:
         k.any = false;
         break;
     }
@@ -141,6 +143,8 @@ class Chooser {
     for (const Match& m : g.matches)
       if (std::holds_alternative<Absent>(m)) return false;
     if ((abi::info(g.buffer).directions & s_.directions) == 0) return false;
+    // Headers and addresses are not scanned.
+    if (g.buffer != Buffer::payload && abi::info(g.buffer).kind == abi::BufferKind::packet) return false;
     return s_.type != Type::app_tx || !of_packet(g.buffer);
   }
   static bool of_packet(Buffer b) {

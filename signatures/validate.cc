@@ -167,11 +167,29 @@ bool needs_packet(const PacketCheck& c) {
 }
 
 const char* packet_keyword(const PacketCheck& c) {
-  static constexpr const char* kNames[] = {
-      "dsize",    "flags",        "ttl",          "itype",    "icode",      "icmp_id",
-      "icmp_seq", "id",           "ip_proto",     "fragbits", "fragoffset", "ipopts",
-      "tos",      "seq",          "ack",          "window",   "sameip",     "stream_size",
-      "rpc",      "decode-event", "stream-event", "ftpbounce"};
+  static constexpr const char* kNames[] = {"dsize",
+                                           "flags",
+                                           "ttl",
+                                           "itype",
+                                           "icode",
+                                           "icmp_id",
+                                           "icmp_seq",
+                                           "id",
+                                           "ip_proto",
+                                           "fragbits",
+                                           "fragoffset",
+                                           "ipopts",
+                                           "tos",
+                                           "seq",
+                                           "ack",
+                                           "window",
+                                           "sameip",
+                                           "stream_size",
+                                           "rpc",
+                                           "decode-event",
+                                           "stream-event",
+                                           "ftpbounce",
+                                           "a number of the packet"};
   static_assert(std::size(kNames) == std::variant_size_v<PacketCheck>);
   return kNames[c.index()];
 }

@@ -131,7 +131,20 @@ inline constexpr std::uint8_t kToServer = 1, kToClient = 2, kBothWays = 3;
   X(tls_random_bytes, "tls.random_bytes", tls, 3, whole)               \
   X(tls_subjectaltname, "tls.subjectaltname", tls, 2, whole)           \
   X(dns_queries_rrname, "dns.queries.rrname", dns, 3, whole)           \
-  X(dns_response_rrname, "dns.response.rrname", dns, 2, whole)
+  X(dns_response_rrname, "dns.response.rrname", dns, 2, whole)         \
+  X(file_md5, "filemd5", unknown, 3, whole)                            \
+  X(file_sha1, "filesha1", unknown, 3, whole)                          \
+  X(file_sha256, "filesha256", unknown, 3, whole)                      \
+  X(file_size, "filesize", unknown, 3, whole)                          \
+  X(email_from, "email.from", smtp, 1, whole)                          \
+  X(email_to, "email.to", smtp, 1, whole)                              \
+  X(email_cc, "email.cc", smtp, 1, whole)                              \
+  X(email_subject, "email.subject", smtp, 1, whole)                    \
+  X(email_date, "email.date", smtp, 1, whole)                          \
+  X(email_message_id, "email.message_id", smtp, 1, whole)              \
+  X(email_x_mailer, "email.x_mailer", smtp, 1, whole)                  \
+  X(email_received, "email.received", smtp, 1, whole)                  \
+  X(igmp_header, "igmp.hdr", unknown, 3, packet)
 
 enum class Buffer : std::uint16_t {
 #define X(name, keyword, protocol, directions, kind) name,

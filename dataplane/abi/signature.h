@@ -150,7 +150,9 @@ enum class TransformKind : std::uint8_t {
   xor_key,
   header_lowercase,
   strip_pseudo_headers,
-  from_base64
+  from_base64,
+  gunzip,  // number: bytes at most
+  zlib_deflate
 };
 struct TransformRecord {
   TransformKind kind;
@@ -159,6 +161,7 @@ struct TransformRecord {
   std::uint32_t key, key_bytes;  // xor_key: slice of bytes
   std::uint32_t number, length;  // from_base64: offset, bytes. xor_key: number: what stands before is kept
 };
+inline constexpr std::uint32_t kMaxInflated = 16384;  // gunzip, zlib_deflate
 
 enum class RangeOp : std::uint8_t { equal, not_equal, less, less_equal, greater, greater_equal, in, not_in };
 
@@ -187,9 +190,10 @@ inline constexpr std::uint32_t kNegated = 1, kNoCase = 2,
 enum class ByteTestOp : std::uint8_t { equal, less, greater, less_equal, greater_equal, bit_and, bit_xor };
 enum class ByteMathOp : std::uint8_t { add, subtract, multiply, divide, shift_left, shift_right };
 
-// content: depth counts from offset. dataset: kNegated is isnotset. base64_decode: size is the number of
-// encoded bytes to take at most, 0 all. asn1: op bit 0 bitstring_overflow, 1 double_overflow, 2
-// oversize_length (value); kHasOffset: offset is absolute; kHasDistance: distance is relative.
+// content: depth counts from offset. dataset: kNegated is isnotset, op 1: or the value ends with an item that
+// begins with a dot. base64_decode: size is the number of encoded bytes to take at most, 0 all. asn1: op bit
+// 0 bitstring_overflow, 1 double_overflow, 2 oversize_length (value); kHasOffset: offset is absolute;
+// kHasDistance: distance is relative.
 struct MatchRecord {
   MatchKind kind;
   std::uint8_t op;      // ByteTestOp, ByteMathOp, RangeOp
@@ -253,8 +257,26 @@ enum class CheckKind : std::uint8_t {
   flowbits,  // op: 0 set 1 not set; first, count: ranges of ids, any of them
   flowint,   // op: FlowIntOp (less … not_set); low: id; argument 1: high is the id of another, else a value
   xbits,     // op: 0 set 1 not set; low: id; argument: 0 source 1 destination 2 pair 3 transaction
-  hostbits   // op as xbits; low: id; argument: 0 source 1 destination 2 both
+  hostbits,  // op as xbits; low: id; argument: 0 source 1 destination 2 both
+  // Appended. A condition on one number; not a state.
+  number  // argument: Quantity; op, low, high; data: by quantity
 };
+// What CheckKind::number compares. Nothing to compare: no match, negated or not.
+enum class Quantity : std::uint8_t {
+  icmp6_mtu,
+  igmp_type,
+  vlan_id,      // data: kVlanAny, kVlanAll, or the layer: 0 outermost …, from kVlanLast down: the last, …
+  vlan_layers,  // 0: no tag
+  checksum,     // 1 valid 0 not; data: Checksum
+  dns_rcode,
+  certificates,  // of the chain that this side sent
+  ftp_port,
+  ftp_mode,     // 0 active 1 passive
+  ftp_replied,  // 1 yes 0 no
+  count
+};
+inline constexpr std::uint32_t kVlanAny = 0x100, kVlanAll = 0x101, kVlanLast = 0xff;
+enum class Checksum : std::uint8_t { ip4, tcp4, udp4, icmp4, igmp, tcp6, udp6, icmp6, count };
 enum class FlowIntOp : std::uint8_t {
   add,
   subtract,
@@ -359,7 +381,7 @@ struct PostingRecord {
 
 struct DatasetRecord {
   char name[64];
-  std::uint32_t type;          // 0 string (by sha256), 1 md5, 2 sha256, 3 ipv4, 4 ip
+  std::uint32_t type;          // 0 string (by sha256), 1 md5, 2 sha256, 3 ipv4, 4 ip, 5 sha1
   std::uint32_t capacity;      // of items added at run time
   std::uint32_t first, count;  // dataset_items
 };

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kMaxLine = 4096;
 constexpr unsigned kMaxPending = 8;
 
-enum class Kind : std::uint8_t { other, greeting, passive, extended_passive, auth };
+enum class Kind : std::uint8_t { other, greeting, active, passive, extended_passive, auth };
 enum : std::uint8_t { kRetrieve = 1, kStore = 2 };  // FlowFacts::ftp_data_command
 
 class FtpParser final : public Parser {
@@ -63,8 +63,12 @@ class FtpParser final : public Parser {
   struct Pending {
     Transaction* tx;
     Kind kind;
+    std::uint16_t port;  // of PORT and EPRT
   };
 
+  static bool arranges(Kind k) {
+    return k == Kind::active || k == Kind::passive || k == Kind::extended_passive;
+  }
   Transaction* open(Kind kind, Host& host) {
     if (count_ == kMaxPending) {
       host.event(pending_[0].tx, Direction::to_server, AppEvent::ftp_too_many_requests);
@@ -72,13 +76,14 @@ class FtpParser final : public Parser {
     }
     auto* tx = pool_->make<Transaction>(*pool_, next_id_, AppProtocol::ftp);
     if (tx != nullptr) ++next_id_;
-    pending_[count_++] = {tx, kind};
+    pending_[count_++] = {tx, kind, 0};
     return tx;
   }
   // The oldest command is over.
   void answered(Host& host) {
     if (Transaction* tx = pending_[0].tx; tx != nullptr) {
       pending_[0].tx = nullptr;
+      if ((tx->finished & 1) == 0) host.finish(*tx, Direction::to_server);
       host.finish(*tx, Direction::to_client);
     }
     std::copy(pending_ + 1, pending_ + count_, pending_);
@@ -94,12 +99,17 @@ class FtpParser final : public Parser {
     if (ftp_is(verb, "EPSV")) kind = Kind::extended_passive;
     if (ftp_is(verb, "AUTH") && (ftp_is(data, "TLS") || ftp_is(data, "SSL") || ftp_is(data, "TLS-C")))
       kind = Kind::auth;
+    if (ftp_is(verb, "PORT") || ftp_is(verb, "EPRT")) kind = Kind::active;
     Transaction* tx = open(kind, host);
     if (tx != nullptr) {
       Side& side = tx->of(Direction::to_server);
       side.add(Buffer::ftp_command, verb);
       if (!data.empty()) side.add(Buffer::ftp_command_data, data);
-      host.finish(*tx, Direction::to_server);
+      // What arranges a data connection stays open until the reply says where.
+      if (arranges(kind))
+        host.evaluate(*tx, Direction::to_server, false);
+      else
+        host.finish(*tx, Direction::to_server);
       if (host.wants_log(AppProtocol::ftp)) {
         const Host::Field field{"command", verb.first(std::min<std::size_t>(verb.size(), 16))};
         host.log(tx, AppProtocol::ftp, {&field, 1});
@@ -109,6 +119,7 @@ class FtpParser final : public Parser {
       const FtpEndpoint at = ftp_is(verb, "PORT") ? ftp_six_numbers(data) : ftp_extended(data);
       data_port_ = 0;
       if (at.port == 0) return;
+      pending_[count_ - 1].port = at.port;
       if (!host.is_endpoint(Direction::to_client, at.bytes())) {
         // The bounce attack (RFC 2577): somebody else's address is never expected.
         host.event(tx, Direction::to_server, AppEvent::ftp_foreign_data_address);
@@ -139,6 +150,15 @@ class FtpParser final : public Parser {
     if (opens && multi_ == 0) multi_ = static_cast<std::uint16_t>(code);
     const Kind kind = pending_[0].kind;
     if (Transaction* tx = pending_[0].tx; tx != nullptr) {
+      tx->facts.ftp_replied = true;
+      if (kind == Kind::active && last && code / 100 == 2) {
+        tx->facts.ftp_port = pending_[0].port;
+        tx->facts.ftp_active = true;
+      } else if (last && kind == Kind::passive && code == 227) {
+        tx->facts.ftp_port = ftp_six_numbers(text).port;
+      } else if (last && kind == Kind::extended_passive && code == 229) {
+        tx->facts.ftp_port = ftp_extended(text).port;
+      }
       Side& side = tx->of(Direction::to_client);
       const bool before = side.truncated();
       if (coded) side.add(Buffer::ftp_completion_code, line.first(3));

@@ -30,7 +30,7 @@ class FtpDataParser final : public Parser {
       Transaction& tx = *tx_;
       if (begun_[index(d)]) {
         tx.of(d).complete(Buffer::file_data);
-        hash_[index(d)].end(host, &tx, AppProtocol::ftp_data);
+        hash_[index(d)].end(host, &tx, d, AppProtocol::ftp_data);
       }
       host.finish(tx, d);
     }

@@ -30,11 +30,7 @@ HttpBody* HttpBody::make(Transaction& tx, Direction d, const Kind& kind, Host& h
     b->multipart_ = pool.make<Multipart>(kind.boundary);
     good = b->multipart_ != nullptr;
   }
-  if (good && host.wants_file_hash()) {
-    b->hash_ = static_cast<sha256_ctx*>(pool.allocate(sizeof(sha256_ctx)));
-    good = b->hash_ != nullptr;
-    if (good) sha256_init(b->hash_);
-  }
+  if (good) good = b->digests_.begin(host);
   if (!good) {
     b->destroy(pool);
     return nullptr;
@@ -45,7 +41,7 @@ HttpBody* HttpBody::make(Transaction& tx, Direction d, const Kind& kind, Host& h
 void HttpBody::destroy(AppPool& pool) noexcept {
   Inflate::destroy(pool, inflate_);
   pool.destroy(multipart_);
-  if (hash_ != nullptr) pool.free(hash_, sizeof(sha256_ctx));
+  digests_.release();
   pool.destroy(this);
 }
 
@@ -83,7 +79,7 @@ bool HttpBody::decoded(Bytes bytes, unsigned) {
     good = good && multipart_->data(bytes, *this) && !failed_;
   } else {
     if (files_) good = append(Buffer::file_data, bytes) && good;
-    if (hash_ != nullptr) sha256_update(hash_, bytes.size(), bytes.data());
+    digests_.add(bytes);
     file_bytes_ += bytes.size();
   }
   return good;
@@ -108,7 +104,7 @@ bool HttpBody::file_begin(Bytes name) {
   started_ = true;
   file_open_ = true;
   file_bytes_ = 0;
-  if (hash_ != nullptr) sha256_init(hash_);
+  if (!digests_.begin(*host_)) failed_ = true;
   if (name.size() > kMaxFileName) {
     trouble(AppEvent::http_file_name_too_long);
     name = name.first(kMaxFileName);
@@ -120,7 +116,7 @@ bool HttpBody::file_begin(Bytes name) {
 bool HttpBody::file_data(Bytes bytes) {
   if (tx_ == nullptr) return true;
   file_bytes_ += bytes.size();
-  if (hash_ != nullptr) sha256_update(hash_, bytes.size(), bytes.data());
+  digests_.add(bytes);
   if (files_ && !append(Buffer::file_data, bytes)) failed_ = true;
   return !failed_;
 }
@@ -133,10 +129,11 @@ void HttpBody::file_end() {
 }
 
 void HttpBody::tell_file() {
-  if (hash_ == nullptr || file_bytes_ == 0) return;
-  std::uint8_t digest[SHA256_DIGEST_SIZE];
-  sha256_digest(hash_, sizeof digest, digest);  // and begins anew
-  char hex[2 * SHA256_DIGEST_SIZE];
+  if (file_bytes_ == 0) return;
+  dirty_ |= digests_.publish(*host_, tx_->of(d_));
+  std::uint8_t digest[32];
+  if (!digests_.sha256(digest) || !host_->wants_file_hash()) return;
+  char hex[2 * sizeof digest];
   for (std::size_t i = 0; i < sizeof digest; ++i) {
     hex[2 * i] = "0123456789abcdef"[digest[i] >> 4];
     hex[2 * i + 1] = "0123456789abcdef"[digest[i] & 15];

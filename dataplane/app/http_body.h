@@ -4,8 +4,7 @@
 // Memory: one object for each body in flight, of the AppPool; gone with the body's end.
 #pragma once
 
-#include <nettle/sha2.h>
-
+#include "dataplane/app/file_digests.h"
 #include "dataplane/app/http_multipart.h"
 #include "dataplane/app/inflate.h"
 
@@ -56,7 +55,7 @@ class HttpBody final : InflateSink, MultipartSink {
   Host* host_ = nullptr;  // during a call
   Inflate* inflate_ = nullptr;
   Multipart* multipart_ = nullptr;
-  sha256_ctx* hash_ = nullptr;
+  FileDigests digests_;
   std::uint64_t decoded_ = 0, file_bytes_ = 0;
   std::uint32_t fresh_ = 0;  // appended since the last evaluate()
   Direction d_;

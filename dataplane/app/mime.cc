@@ -110,6 +110,7 @@ void MimeParser::header(MimeSink& sink) {
     if (file.size() > kMaxName) tell(AppEvent::smtp_mime_long_filename, sink);
     name_.append(*pool_, file.first(std::min(file.size(), kMaxName)), kMaxName);
   };
+  if (message_headers_) sink.header(name, value);
   if (ftp_is(name, "Content-Type")) {
     type_ = ftp_begins(value, "multipart/")                                              ? Type::multipart
             : ftp_begins(value, "message/rfc822") || ftp_begins(value, "message/global") ? Type::message
@@ -135,6 +136,7 @@ void MimeParser::header(MimeSink& sink) {
 
 void MimeParser::headers_over(MimeSink& sink) {
   header_.release(*pool_);
+  message_headers_ = false;
   line_end_ = 0;
   if (type_ == Type::multipart && boundary_.size() != 0) {
     state_ = State::skip;  // the preamble

@@ -19,6 +19,8 @@ class MimeSink {
   virtual void file_bytes(Bytes bytes) = 0;
   virtual void file_ends() = 0;
   virtual void anomaly(AppEvent event) = 0;
+  // A header of the message itself, continuations joined.
+  virtual void header(Bytes /*name*/, Bytes /*value*/) {}
 
  protected:
   ~MimeSink() = default;
@@ -87,6 +89,7 @@ class MimeParser {
   bool attachment_ = false;
   bool skipping_line_ = false;  // the rest of a line that was no body
   bool any_header_ = false;
+  bool message_headers_ = true;  // not of a part, nor of a message in the message
 };
 
 }  // namespace sekisho::app

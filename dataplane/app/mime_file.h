@@ -1,8 +1,8 @@
-// Size and SHA-256 of a file that goes through a body, told as a "fileinfo" record when it ends. The hash is
-// made only while the host asks for it. The name is personal data and no part of the record.
+// A file that goes through a body: its digests for signatures, and size and SHA-256 told as a "fileinfo"
+// record when it ends. The name is personal data and no part of the record.
 #pragma once
 
-#include "dataplane/app/transaction.h"
+#include "dataplane/app/file_digests.h"
 
 namespace sekisho::app {
 
@@ -12,14 +12,12 @@ class FileHash {
   void add(Bytes bytes);
   // Bytes are missing: no hash.
   void spoil();
-  // The file is over.
-  void end(Host& host, Transaction* tx, AppProtocol app);
+  // The file is over: its side of the transaction gets the digests and is evaluated.
+  void end(Host& host, Transaction* tx, Direction d, AppProtocol app);
   void release();
 
  private:
-  AppPool* pool_ = nullptr;
-  void* state_ = nullptr;  // of the hash
-  std::uint64_t size_ = 0;
+  FileDigests digests_;
 };
 
 }  // namespace sekisho::app

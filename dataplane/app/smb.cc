@@ -38,7 +38,7 @@ Fed SmbParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
     if (f->tx == nullptr || (f->tx->finished >> index(d) & 1) != 0) continue;
     if (f->begun[index(d)]) {
       f->tx->of(d).complete(Buffer::file_data);
-      f->hash[index(d)].end(host, f->tx, AppProtocol::smb);
+      f->hash[index(d)].end(host, f->tx, d, AppProtocol::smb);
     }
     host.finish(*f->tx, d);
   }

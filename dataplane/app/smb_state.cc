@@ -137,7 +137,7 @@ void SmbParser::close_file(File* f, Host& host) {
       if ((tx.finished >> index(d) & 1) != 0) continue;
       if (f->begun[index(d)]) {
         tx.of(d).complete(Buffer::file_data);
-        f->hash[index(d)].end(host, &tx, AppProtocol::smb);
+        f->hash[index(d)].end(host, &tx, d, AppProtocol::smb);
       }
       host.finish(tx, d);
     }

@@ -332,9 +332,26 @@ class SmtpParser final : public Parser, private MimeSink {
     if (tx_ == nullptr) return;
     tx_->of(kUp).complete(Buffer::file_data);
     host_->evaluate(*tx_, kUp, false);
-    hash_.end(*host_, tx_, AppProtocol::smtp);
+    hash_.end(*host_, tx_, kUp, AppProtocol::smtp);
   }
   void anomaly(AppEvent event) override { host_->event(tx_, kUp, event); }
+  void header(Bytes name, Bytes value) override {
+    static constexpr std::pair<const char*, Buffer> kHeaders[] = {{"From", Buffer::email_from},
+                                                                  {"To", Buffer::email_to},
+                                                                  {"Cc", Buffer::email_cc},
+                                                                  {"Subject", Buffer::email_subject},
+                                                                  {"Date", Buffer::email_date},
+                                                                  {"Message-ID", Buffer::email_message_id},
+                                                                  {"X-Mailer", Buffer::email_x_mailer},
+                                                                  {"Received", Buffer::email_received}};
+    if (tx_ == nullptr) return;
+    for (const auto& [text, buffer] : kHeaders) {
+      if (!ftp_is(name, text)) continue;
+      const bool again = buffer == Buffer::email_received;
+      if (host_->wants(buffer) && (again || tx_->of(kUp).find(buffer) == nullptr)) add(buffer, value);
+      return;
+    }
+  }
 
   LineReader lines_[2];
   LineParts parts_;

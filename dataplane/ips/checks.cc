@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/ips/checks_number.h"
 #include "dataplane/ips/numbers.h"
 
 namespace sekisho::ips {
@@ -12,7 +13,8 @@ namespace {
 using abi::CheckKind;
 using abi::CheckRecord;
 
-constexpr std::uint8_t kProtocolIcmp = 1, kProtocolTcp = 6, kProtocolUdp = 17, kProtocolIcmp6 = 58;
+constexpr std::uint8_t kProtocolIcmp = 1, kProtocolIgmp = 2, kProtocolTcp = 6, kProtocolUdp = 17,
+                       kProtocolIcmp6 = 58;
 
 bool ranged(const CheckRecord& c, std::uint64_t value) {
   return in_range(static_cast<abi::RangeOp>(c.op), value, c.low, c.high);
@@ -337,7 +339,8 @@ bool port_in(const SetView& set, std::uint32_t index, std::uint16_t port) {
 
 bool check_may_change(CheckKind kind) {
   return kind == CheckKind::app_event || kind == CheckKind::dce_interface || kind == CheckKind::dce_opnum ||
-         kind == CheckKind::ssl_state || kind == CheckKind::tls_version || kind == CheckKind::app_protocol;
+         kind == CheckKind::number || kind == CheckKind::ssl_state || kind == CheckKind::tls_version ||
+         kind == CheckKind::app_protocol;
 }
 
 bool check_holds(const SetView& set, const CheckRecord& c, const PacketContext& x,
@@ -387,6 +390,12 @@ bool check_holds(const SetView& set, const CheckRecord& c, const PacketContext& 
       holds = either_side(
           c.argument, [&](const std::uint8_t* a) { return country_of(set, c, x.ip_version, a); }, x);
       break;
+    case CheckKind::number: {
+      const auto value = number_of(c, x, tx);
+      if (!value) return false;
+      holds = *value;
+      break;
+    }
     case CheckKind::dns_opcode:
       if (tx == nullptr || tx->app != abi::AppProtocol::dns) return false;
       holds = ranged(c, tx->facts.dns_opcode);
@@ -426,6 +435,9 @@ View header_view(const PacketContext& x, abi::Buffer buffer) {
       break;
     case B::icmp6_header:
       v.bytes = transport_header(p, kProtocolIcmp6, 8);
+      break;
+    case B::igmp_header:
+      if (p.kind == PacketKind::ip && p.protocol == kProtocolIgmp) v.bytes = igmp_message(p);
       break;
     default:
       break;

@@ -72,9 +72,12 @@ class Checker {
   bool transforms() {
     for (std::size_t i = 0; i < v_.transforms.size(); ++i) {
       const abi::TransformRecord& r = v_.transforms[i];
-      if (!known(r.kind, abi::TransformKind::from_base64) || r.mode > 2 ||
+      const bool inflates =
+          r.kind == abi::TransformKind::gunzip || r.kind == abi::TransformKind::zlib_deflate;
+      if (!known(r.kind, abi::TransformKind::zlib_deflate) || r.mode > 2 ||
           !slice(r.key, r.key_bytes, v_.bytes.size()) ||
-          (r.kind == abi::TransformKind::xor_key && (r.mode == 1 ? r.key_size == 0 : r.key_bytes == 0)))
+          (r.kind == abi::TransformKind::xor_key && (r.mode == 1 ? r.key_size == 0 : r.key_bytes == 0)) ||
+          (inflates && (r.number == 0 || r.number > abi::kMaxInflated)))
         return bad("transform", i);
     }
     return true;
@@ -230,6 +233,10 @@ class Checker {
         return c.op <= 1 && c.low < h.xbit_count && c.argument <= 3;
       case K::hostbits:
         return c.op <= 1 && c.low < h.xbit_count && c.argument <= 2;
+      case K::number:
+        return range && c.argument < static_cast<unsigned>(abi::Quantity::count) &&
+               (static_cast<abi::Quantity>(c.argument) != abi::Quantity::checksum ||
+                c.data < static_cast<unsigned>(abi::Checksum::count));
     }
     return false;
   }
@@ -264,7 +271,7 @@ class Checker {
   bool data() {
     for (std::size_t i = 0; i < v_.datasets.size(); ++i) {
       const abi::DatasetRecord& d = v_.datasets[i];
-      if (d.type > 4 || std::memchr(d.name, 0, sizeof d.name) == nullptr || d.capacity > 1u << 20 ||
+      if (d.type > 5 || std::memchr(d.name, 0, sizeof d.name) == nullptr || d.capacity > 1u << 20 ||
           !slice(d.first, d.count, v_.dataset_items.size()))
         return bad("data set", i);
     }

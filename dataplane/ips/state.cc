@@ -239,6 +239,8 @@ bool fits_type(const abi::DatasetRecord& d, Bytes value) {
       return value.size() == 4;
     case 4:
       return value.size() == 4 || value.size() == 16;
+    case 5:
+      return value.size() == 20;
     default:
       return true;
   }

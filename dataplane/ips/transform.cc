@@ -3,7 +3,9 @@
 #include <nettle/md5.h>
 #include <nettle/sha1.h>
 #include <nettle/sha2.h>
+#include <zlib.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "dataplane/ips/base64.h"
@@ -129,9 +131,39 @@ std::size_t xor_key(const abi::TransformRecord& t, Bytes keys, const View& view,
   return in.size();
 }
 
+// zlib's memory: from the work area, never given back before the end.
+voidpf take_work(voidpf opaque, uInt items, uInt size) {
+  Out& left = *static_cast<Out*>(opaque);
+  const std::size_t bytes = (std::size_t{items} * size + 15) / 16 * 16;
+  if (bytes > left.size()) return Z_NULL;
+  std::uint8_t* p = left.data();
+  left = left.subspan(bytes);
+  return p;
+}
+void give_work(voidpf, voidpf) {}
+
+// What could be decoded, at most t.number bytes; nothing where the format is another.
+std::optional<std::size_t> decompress(const abi::TransformRecord& t, Bytes in, Out out, Out work) {
+  if (out.size() < t.number || work.size() < kInflateWork) return std::nullopt;
+  z_stream z{};
+  z.zalloc = take_work;
+  z.zfree = give_work;
+  z.opaque = &work;
+  if (inflateInit2(&z, t.kind == Kind::gunzip ? 31 : 15) != Z_OK) return std::nullopt;
+  z.next_in = const_cast<Bytef*>(in.data());
+  z.avail_in = static_cast<uInt>(in.size());
+  z.next_out = out.data();
+  z.avail_out = t.number;
+  const int rc = ::inflate(&z, Z_SYNC_FLUSH);
+  const std::size_t n = t.number - z.avail_out;
+  inflateEnd(&z);
+  return rc == Z_OK || rc == Z_STREAM_END || rc == Z_BUF_ERROR ? n : 0;
+}
+
 }  // namespace
 
-std::optional<std::size_t> transform(const abi::TransformRecord& t, Bytes keys, const View& view, Out out) {
+std::optional<std::size_t> transform(const abi::TransformRecord& t, Bytes keys, const View& view, Out out,
+                                     Out work) {
   const Bytes in = view.bytes;
   const bool is_digest = t.kind == Kind::to_md5 || t.kind == Kind::to_sha1 || t.kind == Kind::to_sha256;
   if (out.size() < (is_digest ? std::size_t{SHA256_DIGEST_SIZE} : in.size() + 1)) return std::nullopt;
@@ -173,6 +205,9 @@ std::optional<std::size_t> transform(const abi::TransformRecord& t, Bytes keys, 
       if (t.length != 0 && t.length < from.size()) from = from.first(t.length);
       return decode_base64(from, static_cast<Base64Mode>(t.mode), out);
     }
+    case Kind::gunzip:
+    case Kind::zlib_deflate:
+      return decompress(t, in, out, work);
   }
   return std::nullopt;
 }
@@ -193,7 +228,7 @@ std::optional<View> TransformCache::apply(const SetView& set, const abi::GroupRe
   View view = in;
   for (const abi::TransformRecord& t : list) {
     const Out room{arena_.get() + used_, kArena - used_};
-    const auto n = transform(t, set.bytes, view, room);
+    const auto n = transform(t, set.bytes, view, room, {work_.get(), kInflateWork});
     if (!n) return std::nullopt;
     used_ += *n;
     view.bytes = room.first(*n);

@@ -12,14 +12,18 @@
 
 namespace sekisho::ips {
 
-// One transform. Bytes written, or nullopt: `out` is too small. out and in do not overlap.
+// What gunzip and zlib_deflate work in: zlib's state and its window.
+inline constexpr std::size_t kInflateWork = 48 * 1024;
+
+// One transform. Bytes written, or nullopt: `out` is too small. out and in do not overlap. work: for gunzip
+// and zlib_deflate, kInflateWork bytes.
 std::optional<std::size_t> transform(const abi::TransformRecord& t, Bytes keys, const View& in,
-                                     std::span<std::uint8_t> out);
+                                     std::span<std::uint8_t> out, std::span<std::uint8_t> work = {});
 
 class TransformCache {
  public:
   static constexpr std::size_t kArena = 64 * 1024, kEntries = 64;
-  TransformCache() : arena_(new std::uint8_t[kArena]) {}
+  TransformCache() : arena_(new std::uint8_t[kArena]), work_(new std::uint8_t[kInflateWork]) {}
   void clear() { used_ = count_ = next_ = 0; }
   // The transformed view; nullopt: no room. Valid until clear(). The result starts at 0 unless every
   // transform keeps lengths (then a moved window stays one).
@@ -34,7 +38,7 @@ class TransformCache {
     bool complete;
     View result;
   };
-  std::unique_ptr<std::uint8_t[]> arena_;
+  std::unique_ptr<std::uint8_t[]> arena_, work_;
   std::size_t used_ = 0, count_ = 0, next_ = 0;
   std::array<Entry, kEntries> entry_{};
 };

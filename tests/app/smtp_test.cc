@@ -32,6 +32,10 @@ TEST(Smtp, AMailIsATransactionAndItsFilesAreItsBodies) {
   EXPECT_TRUE(played.has("0> smtp.rcpt_to <b@y>"));
   EXPECT_TRUE(played.has("0> smtp.rcpt_to <c@y>"));
   EXPECT_TRUE(played.has("0> file.name a.bin"));
+  EXPECT_TRUE(played.has("0> filesize \\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x09")) << played.all();
+  EXPECT_EQ(played.count("0> filemd5 "), 1u);
+  EXPECT_EQ(played.count("0> filesha1 "), 1u);
+  EXPECT_EQ(played.count("0> filesha256 "), 1u);
   EXPECT_TRUE(played.has("0> file.data = one\\x0d\\x0a.dot"));
   EXPECT_TRUE(played.has("1> smtp.helo me"));
   EXPECT_TRUE(played.has("1> smtp.mail_from <>"));
@@ -44,6 +48,26 @@ TEST(Smtp, AMailIsATransactionAndItsFilesAreItsBodies) {
       EXPECT_EQ(line.find(secret), std::string::npos);
   }
   EXPECT_EQ(played.left, 0u);
+  expect_any_segmentation(kSmtpEntry, script);
+}
+
+TEST(Smtp, HeadersOfTheMailAreBuffersThoseOfItsPartsAreNot) {
+  Script script = greeting();
+  script.c("MAIL FROM:<a@x>\r\nDATA\r\n").s("250 ok\r\n354 go\r\n");
+  script.c(
+      "Received: by one\r\nReceived: by two\r\nfrom: A <a@x>\r\nTo: b@y,\r\n c@y\r\nCC: d@y\r\nSubject: "
+      "s1\r\n"
+      "Subject: s2\r\nDate: today\r\nMessage-Id: <1@x>\r\nX-Mailer: m\r\n"
+      "Content-Type: multipart/mixed; boundary=q\r\n\r\n--q\r\nX-Mailer: part\r\nCc: "
+      "part\r\n\r\nhi\r\n--q--\r\n"
+      ".\r\n");
+  script.s("250 queued\r\n");
+  const Played played = play(kSmtpEntry, script);
+  for (const char* line : {"0> email.received by one", "0> email.received by two", "0> email.from A <a@x>",
+                           "0> email.to b@y, c@y", "0> email.cc d@y", "0> email.subject s1",
+                           "0> email.date today", "0> email.message_id <1@x>", "0> email.x_mailer m"})
+    EXPECT_TRUE(played.has(line)) << line << "\n" << played.all();
+  EXPECT_EQ(played.count("email."), 9u);
   expect_any_segmentation(kSmtpEntry, script);
 }
 

@@ -22,9 +22,9 @@ std::span<const T> section(const std::vector<std::uint8_t>& blob, abi::Signature
 
 }  // namespace
 
-RuleSet::RuleSet(const std::string& text) {
+RuleSet::RuleSet(const std::string& text, const std::string& folder) {
   signatures::Loader loader{signatures::LoadOptions{}};
-  loader.add_text("test.rules", text);
+  loader.add_text("test.rules", text, folder);
   const signatures::LoadResult loaded = std::move(loader).finish();
   if (!loaded.rejections.empty()) throw std::runtime_error(signatures::format(loaded.rejections[0]));
   signatures::CompileOptions options;

@@ -21,7 +21,8 @@ inline Bytes bytes(std::string_view s) {
 class RuleSet {
  public:
   // Lines of signatures. Throws std::runtime_error naming the first that is refused.
-  explicit RuleSet(const std::string& text);
+  // folder: of the lists that they load.
+  explicit RuleSet(const std::string& text, const std::string& folder = {});
   ~RuleSet();
   RuleSet(const RuleSet&) = delete;
   const SetView& view() const { return view_; }

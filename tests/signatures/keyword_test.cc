@@ -119,7 +119,7 @@ constexpr Case kCases[] = {
     {"alert tcp", "nonsense:1;", "keyword 'nonsense' is not supported"},
     {"alert tcp", "lua:script.lua;", "keyword 'lua' is not supported"},
     {"alert tcp", "service:http;", "keyword 'service' is Snort syntax"},
-    {"alert tcp", "filestore;", "keyword 'filestore' is not supported"},
+    {"alert tcp", "luaxform:a.lua;", "keyword 'luaxform' is not supported"},
     // applications
     {"alert dns", R"(dns.query; content:"a";)", ""},
     {"alert dns", R"(http.uri; content:"a";)", "http.uri inspects http, the signature is for dns"},
