@@ -11,13 +11,16 @@ TEST_P(MoreKeywords, AsSuricata) {
 
 const Case kCases[] = {
     // files
-    {"alert http", "filemd5:bad.md5;", ""}, {"alert ip", "filesha256:!good.sha256;", ""},
+    {"alert http", "filemd5:bad.md5;", ""},
+    {"alert ip", "filesha256:!good.sha256;", ""},
     {"alert smb", "filesha1:bad.sha1;", ""},
     {"alert http", "filemd5:!;", "filemd5: the name of a list is needed"},
     {"alert tls", "filemd5:bad.md5;", "filemd5: tls carries no files"},
-    {"alert udp", "filesha1:bad.sha1;", "filesha1 needs TCP"}, {"alert http", "filesize:>100;", ""},
+    {"alert udp", "filesha1:bad.sha1;", "filesha1 needs TCP"},
+    {"alert http", "filesize:>100;", ""},
     {"alert http", "filesize:10<>20;", ""},
-    {"alert http", "filesize:big;", "filesize: 'big' is not a number"}, {"alert http", "filestore;", ""},
+    {"alert http", "filesize:big;", "filesize: 'big' is not a number"},
+    {"alert http", "filestore;", ""},
     {"alert http", "filestore:request,tx;", ""},
     {"alert http", "filestore:sideways;", "filestore: 'sideways' is no direction"},
     {"alert http", "filestore:both,world;", "filestore: 'world' is no scope"},
@@ -32,19 +35,23 @@ const Case kCases[] = {
     {"alert smtp", R"(requires:keyword email.body_md5;)",
      "requires: keyword email.body_md5 is not supported"},
     // numbers of packets
-    {"alert ip", "vlan.id:200; vlan.layers:2;", ""}, {"alert ip", "vlan.id:!200,all;", ""},
-    {"alert ip", "vlan.id:100-600,-1;", ""}, {"alert ip", "vlan.id:4096;", "vlan.id: 4096 is more than 4095"},
+    {"alert ip", "vlan.id:200; vlan.layers:2;", ""},
+    {"alert ip", "vlan.id:!200,all;", ""},
+    {"alert ip", "vlan.id:100-600,-1;", ""},
+    {"alert ip", "vlan.id:4096;", "vlan.id: 4096 is more than 4095"},
     {"alert ip", "vlan.id:1,3;", "vlan.id layer: 3 is not within -3..2"},
     {"alert ip", "vlan.layers:4;", "vlan.layers: 4 is more than 3"},
     {"alert icmpv6", "icmpv6.mtu:<1280;", ""},
     {"alert igmp", R"(igmp.type:0x11; igmp.hdr; content:"|11|"; startswith; ipopts:rtralt;)", ""},
     {"alert igmp", "igmp.type:256;", "igmp.type: 256 is more than 255"},
-    {"alert tcp", "tcpv4-csum:invalid;", ""}, {"alert ip", R"(ipv4-csum:"VALID";)", ""},
+    {"alert tcp", "tcpv4-csum:invalid;", ""},
+    {"alert ip", R"(ipv4-csum:"VALID";)", ""},
     {"alert udp", "udpv6-csum:broken;", "udpv6-csum: 'broken' is neither valid nor invalid"},
     {"alert http", R"(vlan.id:1; http.uri; content:"a";)",
      "a number of the packet is of one packet, http.uri is of a transaction"},
     // numbers of transactions
-    {"alert dns", "dns.rcode:3;", ""}, {"alert dns", "dns.rcode:!nxdomain;", ""},
+    {"alert dns", "dns.rcode:3;", ""},
+    {"alert dns", "dns.rcode:!nxdomain;", ""},
     {"alert dns", "dns.rcode:unheard;", "dns.rcode: 'unheard' is not a number"},
     {"alert tls", "dns.rcode:3;", "dns.rcode inspects dns, the signature is for tls"},
     {"alert tls", "tls.cert_chain_len:>1;", ""},
@@ -60,16 +67,13 @@ const Case kCases[] = {
     {"alert http", R"(http.uri; gunzip:max-size 16385; content:"a";)", "gunzip: 16385 is more than 16384"},
     {"alert http", R"(http.uri; gunzip:level 3; content:"a";)", "gunzip: unknown option 'level 3'"},
     // lists
-    {"alert http",
-     {
-         "alert http",
-         {"alert dns", "dns.query; datarep:a,>,200,load a.rep,type string;", ""},
-         {"alert dns", "dns.query; datarep:a,!,200,load a.rep,type string;", "datarep: '!' is no operator"},
-         {"alert dns", "dns.query; datarep:a,>,70000,load a.rep,type string;",
-          "datarep: 70000 is more than 65535"},
-         {"alert dns", "dns.query; datarep:a,>,200,type string;", "datarep: a file to load is needed"},
-         {"alert dns", "datarep:a,>,200,load a.rep,type string;", "datarep needs a sticky buffer before it"},
-     };
+    {"alert dns", "dns.query; datarep:a,>,200,load a.rep,type string;", ""},
+    {"alert dns", "dns.query; datarep:a,!,200,load a.rep,type string;", "datarep: '!' is no operator"},
+    {"alert dns", "dns.query; datarep:a,>,70000,load a.rep,type string;",
+     "datarep: 70000 is more than 65535"},
+    {"alert dns", "dns.query; datarep:a,>,200,type string;", "datarep: a file to load is needed"},
+    {"alert dns", "datarep:a,>,200,load a.rep,type string;", "datarep needs a sticky buffer before it"},
+};
 INSTANTIATE_TEST_SUITE_P(All, MoreKeywords, testing::ValuesIn(kCases));
 
 TEST(FileStore, TellsThatNothingIsKept) {
