@@ -118,8 +118,8 @@ struct Facts {
   // DNS
   std::uint16_t dns_opcode = 0, dns_rcode = 0, dns_type = 0;
   // FTP: the data connection that this command and its reply arranged
-  std::uint16_t ftp_port = 0;    // 0: none
-  bool ftp_active = false;       // the server connects
+  std::uint16_t ftp_port = 0;  // 0: none
+  bool ftp_active = false;     // the server connects
   bool ftp_replied = false;
   // SMB
   std::uint32_t smb_version = 0;  // 1, or the dialect (0x0202 …)
