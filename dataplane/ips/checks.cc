@@ -132,7 +132,8 @@ bool packet_check(const CheckRecord& c, const PacketContext& x) {
   const Bytes tcp = p.protocol == kProtocolTcp ? transport_header(p, kProtocolTcp, 20) : Bytes{};
   switch (c.kind) {
     case CheckKind::dsize:
-      return p.kind == PacketKind::ip && ranged(c, p.payload_length);
+      // An IGMP message is all header.
+      return p.kind == PacketKind::ip && ranged(c, p.protocol == kProtocolIgmp ? 0 : p.payload_length);
     case CheckKind::tcp_flags:
       return !tcp.empty() &&
              bits_hold(c.op, tcp[13], static_cast<std::uint32_t>(c.low), static_cast<std::uint32_t>(c.high));

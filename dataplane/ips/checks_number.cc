@@ -138,7 +138,8 @@ std::optional<bool> number_of(const CheckRecord& c, const PacketContext& x, cons
       if (f.ftp_port == 0) return std::nullopt;
       return ranged(c, f.ftp_active ? 0 : 1);
     case Quantity::ftp_replied:
-      if (tx->app != abi::AppProtocol::ftp) return std::nullopt;
+      // That none came is known at the end.
+      if (tx->app != abi::AppProtocol::ftp || (!f.ftp_replied && tx->finished != 3)) return std::nullopt;
       return ranged(c, f.ftp_replied ? 1 : 0);
     default:
       return std::nullopt;

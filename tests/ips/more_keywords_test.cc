@@ -241,6 +241,8 @@ TEST(Numbers, OfATransaction) {
   };
   EXPECT_EQ(is(1, ftp), Outcome::more);  // the reply may still say it
   EXPECT_EQ(is(3, ftp), Outcome::more);
+  EXPECT_EQ(is(4, ftp), Outcome::more);
+  ftp.finished = 3;
   EXPECT_EQ(is(4, ftp), Outcome::match);
   ftp.facts.ftp_port = 1024;
   ftp.facts.ftp_active = ftp.facts.ftp_replied = true;
