@@ -95,8 +95,9 @@ Scene::Scene() {
 }
 
 void Scene::payload(std::string_view s, bool complete) {
-  context.payload = View{bytes(s), 0, 0, true, true};
-  context.stream = View{bytes(s), 0, 0, complete, true};
+  const Bytes copy = bytes(kept.emplace_back(s));
+  context.payload = View{copy, 0, 0, true, true};
+  context.stream = View{copy, 0, 0, complete, true};
 }
 
 void Scene::udp() {

@@ -46,6 +46,7 @@ struct Scene {
   FlowState flow;
   Scratch scratch;
 
+  // Keeps its own copy.
   void payload(std::string_view s, bool complete = true);
   void udp();
   void at(std::uint64_t ms) { context.now_ns = ms * 1'000'000; }
@@ -56,6 +57,7 @@ struct Scene {
     return threshold(set.view(), set.find(sid), context, hosts).verdict;
   }
   bool fits(const RuleSet& set, std::uint32_t sid) { return header_fits(set.view(), set.find(sid), context); }
+  std::deque<std::string> kept;
   ~Scene() { flow.release(&pool); }
 };
 
