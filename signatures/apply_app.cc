@@ -559,7 +559,20 @@ bool apply_transform(Builder& b, std::string_view name, std::string_view value) 
   return false;
 }
 
+// frame:TYPE of the signature's protocol, or frame:PROTOCOL.TYPE.
+std::optional<Buffer> frame_buffer(const Builder& b, std::string_view value) {
+  if (const auto whole = sticky_buffer(fmt::format("frame:{}", value))) return whole;
+  return sticky_buffer(fmt::format("frame:{}.{}", protocol_keyword(b.sig.protocol.app), value));
+}
+
 bool apply_buffer(Builder& b, std::string_view name, std::string_view value) {
+  if (name == "frame") {
+    const auto frame = frame_buffer(b, trim(value));
+    if (!frame) refuse("frame: no parser tells '{}'", shown(value));
+    b.need_protocol(abi::info(*frame).protocol, name);
+    b.select(*frame, name);
+    return true;
+  }
   if (name == "pkt_data") {
     if (!value.empty()) refuse("pkt_data takes no value");
     b.select_payload();

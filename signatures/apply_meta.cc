@@ -265,7 +265,8 @@ void apply_option(Builder& b, std::string_view name, std::string_view value, boo
   const bool known = apply_content(b, key, value) || apply_buffer(b, key, value) ||
                      apply_meta(b, key, value) || apply_bytes(b, key, value) || apply_state(b, key, value) ||
                      apply_transform(b, key, value) || apply_packet(b, key, value) ||
-                     apply_app(b, key, value) || apply_file(b, key, value) || apply_number(b, key, value);
+                     apply_app(b, key, value) || apply_file(b, key, value) || apply_number(b, key, value) ||
+                     apply_app_number(b, key, value);
   if (!known) {
     if (key == "service" || key == "soid" || key == "remark" || key == "alert_type")
       refuse("keyword '{}' is Snort syntax", shown(name));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dataplane/abi/app_event.h"
+#include "dataplane/abi/app_number.h"
 #include "dataplane/abi/inspect.h"
 #include "dataplane/abi/signature.h"
 
@@ -373,6 +374,7 @@ struct AppLayerProtocol {
   AppProtocol protocol = AppProtocol::unknown;
   bool negated = false;
   Mode mode = Mode::direction;
+  bool exact = false;  // http: without http2
 };
 struct IpReputation {
   enum class Side : std::uint8_t { any, source, destination, both };
@@ -391,8 +393,20 @@ struct DnsOpcode {
   Range range;
 };
 
+// A number of the transaction (abi::AppNumber). bits: (value & mask) == low of the range.
+struct NumberCheck {
+  abi::AppNumber number = abi::AppNumber::count;
+  std::uint16_t qualifier = 0;
+  Range range;
+  bool bits = false;
+  std::uint64_t mask = 0;
+  abi::NumberMode mode = abi::NumberMode::any;
+  std::uint32_t argument = 0;
+};
+
 using AppCheck = std::variant<DceInterface, DceOperation, SslState, TlsVersion, FtpDataCommand, AppLayerEvent,
-                              AppLayerProtocol, IpReputation, GeoIp, DnsOpcode, Number>;
+                              AppLayerProtocol, IpReputation, GeoIp, DnsOpcode, Number,
+                              NumberCheck>;
 
 // --- State --------------------------------------------------------------------------------------------
 

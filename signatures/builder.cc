@@ -110,6 +110,11 @@ void Builder::need_protocol(AppProtocol protocol, std::string_view keyword) {
   AppProtocol& now = sig.protocol.app;
   if (protocol == AppProtocol::unknown || now == protocol) return;
   if (now == AppProtocol::smb && protocol == AppProtocol::dcerpc) return;  // DCE/RPC in SMB pipes
+  if (now == AppProtocol::http2 && protocol == AppProtocol::http) return;  // the same buffers
+  if (now == AppProtocol::http && protocol == AppProtocol::http2) {        // any HTTP, then this one
+    now = protocol;
+    return;
+  }
   if (now != AppProtocol::unknown)
     refuse("{} inspects {}, the signature is for {}", keyword, protocol_keyword(protocol),
            protocol_keyword(now));

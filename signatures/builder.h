@@ -83,11 +83,12 @@ Action read_action(std::string_view word);
 // Handlers by subject; each returns false when the keyword is not its own.
 bool apply_meta(Builder& b, std::string_view name, std::string_view value);
 bool apply_content(Builder& b, std::string_view name, std::string_view value);
-bool apply_number(Builder& b, std::string_view name, std::string_view value);
+bool apply_app_number(Builder& b, std::string_view name, std::string_view value);
 bool apply_file(Builder& b, std::string_view name, std::string_view value);
 bool apply_bytes(Builder& b, std::string_view name, std::string_view value);
 bool apply_packet(Builder& b, std::string_view name, std::string_view value);
 bool apply_app(Builder& b, std::string_view name, std::string_view value);
+bool apply_number(Builder& b, std::string_view name, std::string_view value);
 bool apply_state(Builder& b, std::string_view name, std::string_view value);
 bool apply_buffer(Builder& b, std::string_view name, std::string_view value);
 bool apply_transform(Builder& b, std::string_view name, std::string_view value);

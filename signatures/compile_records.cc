@@ -265,7 +265,7 @@ abi::CheckRecord app_check(Tables& t, const Data& data, const AppCheck& a) {
           },
           [](const AppLayerProtocol& x) {
             abi::CheckRecord c = check(K::app_protocol, static_cast<std::uint64_t>(x.protocol), x.negated);
-            c.argument = static_cast<std::uint8_t>(x.mode);
+            c.argument = static_cast<std::uint8_t>(static_cast<unsigned>(x.mode) | (x.exact ? 0x80u : 0u));
             return c;
           },
           [&](const IpReputation& x) {
@@ -292,6 +292,15 @@ abi::CheckRecord app_check(Tables& t, const Data& data, const AppCheck& a) {
           },
           [](const DnsOpcode& x) { return check(K::dns_opcode, x.range); },
           [](const Number& x) { return number_check(x); },
+          [](const NumberCheck& x) {
+            abi::CheckRecord c = check(K::app_number, x.range);
+            c.data = static_cast<std::uint32_t>(x.number) | std::uint32_t{x.qualifier} << 16;
+            c.argument = static_cast<std::uint8_t>(x.mode);
+            c.first = x.argument;
+            c.count = x.bits ? 1 : 0;
+            if (x.bits) c.high = x.mask;
+            return c;
+          },
       },
       a);
 }

@@ -154,6 +154,7 @@ constexpr const char* kOtherKeywords[] = {"absent",
                                           "flowint",
                                           "fragbits",
                                           "fragoffset",
+                                          "frame",
                                           "from_base64",
                                           "ftp.dynamic_port",
                                           "ftp.mode",
@@ -263,6 +264,14 @@ bool multi_instance(Buffer buffer) {
     case Buffer::smtp_rcpt_to:
     case Buffer::http_request_header:
     case Buffer::http_response_header:
+    case Buffer::http2_header_name:
+    case Buffer::mqtt_subscribe_topic:
+    case Buffer::mqtt_unsubscribe_topic:
+    case Buffer::krb5_cname:
+    case Buffer::krb5_sname:
+    case Buffer::sip_from:
+    case Buffer::sip_to:
+    case Buffer::sip_via:
       return true;
     default:
       return false;
@@ -294,6 +303,9 @@ std::uint8_t protocol_transports(AppProtocol protocol) {
     case AppProtocol::failed:
     case AppProtocol::dns:
     case AppProtocol::dcerpc:
+    case AppProtocol::snmp:
+    case AppProtocol::sip:
+    case AppProtocol::krb5:
       return kTcp | kUdp;
     default:
       return kTcp;
@@ -315,7 +327,7 @@ std::optional<abi::AppEvent> app_event(std::string_view keyword) {
 bool known_keyword(std::string_view keyword) {
   static const std::unordered_set<std::string_view> others(std::begin(kOtherKeywords),
                                                            std::end(kOtherKeywords));
-  return others.contains(keyword) || sticky_map().contains(keyword) || modifier_map().contains(keyword);
+  return others.contains(keyword) || number_keyword(keyword) || sticky_map().contains(keyword) || modifier_map().contains(keyword);
 }
 
 }  // namespace sekisho::signatures

@@ -25,6 +25,9 @@ std::uint8_t protocol_transports(AppProtocol protocol);
 
 std::optional<abi::AppEvent> app_event(std::string_view keyword);
 
+// Keyword that asks for a number of a transaction.
+std::optional<abi::AppNumber> number_keyword(std::string_view keyword);
+
 // Whether a keyword is known (for `requires: keyword …`).
 bool known_keyword(std::string_view keyword);
 

@@ -18,6 +18,13 @@ void read_header(const Line& line, Expressions& expressions, Builder& b) {
   s.action = read_action(line.action);
   s.protocol = read_protocol(line.protocol);
   if (s.protocol.name == "igmp") s.packet_checks.push_back(IpProtocol{{Range::Op::equal, 2, 0}});
+  if (s.protocol.name == "http1") {  // http without http2
+    AppLayerProtocol only;
+    only.protocol = AppProtocol::http;
+    only.mode = AppLayerProtocol::Mode::final_;
+    only.exact = true;
+    s.app_checks.emplace_back(only);
+  }
   s.source.address_text = line.source;
   s.source.port_text = line.source_ports;
   s.destination.address_text = line.destination;

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "dataplane/abi/app_number.h"
 #include "dataplane/abi/inspect.h"
 #include "dataplane/abi/snapshot.h"
 
@@ -248,7 +249,8 @@ enum class CheckKind : std::uint8_t {
   tls_version,       // first, count: ranges
   ftp_data_command,  // low: 1 RETR, 2 STOR
   app_event,         // low: AppEvent
-  app_protocol,  // low: AppProtocol; argument: 0 direction 1 final 2 original 3 either 4 toserver 5 toclient
+  app_protocol,  // low: AppProtocol; argument: 0 direction 1 final 2 original 3 either 4 toserver 5 toclient;
+                 // | 128: http without http2
   reputation,  // argument: 0 any 1 source 2 destination 3 both; data: category; op, low, high. 255 in op: is
                // set
   geoip,       // argument as above; first, count: ranges of two-letter codes (c0 << 8 | c1)
@@ -259,7 +261,10 @@ enum class CheckKind : std::uint8_t {
   xbits,     // op: 0 set 1 not set; low: id; argument: 0 source 1 destination 2 pair 3 transaction
   hostbits,  // op as xbits; low: id; argument: 0 source 1 destination 2 both
   // Appended. A condition on one number; not a state.
-  number  // argument: Quantity; op, low, high; data: by quantity
+  number,  // argument: Quantity; op, low, high; data: by quantity
+  // Application again
+  app_number  // data: AppNumber | qualifier << 16; op, low, high: RangeOp; count 1: (value & high) == low instead;
+              // argument: NumberMode, first: its number
 };
 // What CheckKind::number compares. Nothing to compare: no match, negated or not.
 enum class Quantity : std::uint8_t {

@@ -110,8 +110,9 @@ void HttpParser::finish_response(Exchange& e) {
   if (e.tx != nullptr) host_->finish(*e.tx, Direction::to_client);
 }
 
-Fed HttpParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host& host) {
+Fed HttpParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts& facts, Host& host) {
   host_ = &host;
+  facts_ = &facts;
   left_over_ = 0;
   bool good = true;
   if (!bytes.empty() && d == Direction::to_client) good = settle_old_request();

@@ -90,6 +90,7 @@ class HttpParser final : public Parser {
   // http_response.cc
   bool parse_response(Bytes head, std::size_t end);
   void publish_response(Exchange& e, Bytes head, Bytes line, std::size_t line_next, const Headers& h);
+  void hand_request_over(const Transaction& tx);
   bool begin_body(Direction d, Exchange& e, const Headers* h, State state, std::uint64_t left);
   bool body(Direction d, Bytes bytes);
   void end_body(Direction d);
@@ -108,6 +109,7 @@ class HttpParser final : public Parser {
 
   AppPool* pool_;
   Host* host_ = nullptr;  // during a call
+  FlowFacts* facts_ = nullptr;
   Exchange* first_ = nullptr;
   Exchange* last_ = nullptr;
   std::uint64_t number_ = 0;

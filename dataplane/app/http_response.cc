@@ -1,6 +1,7 @@
 // Responses: their line, their framing, their buffers, the record of the transaction.
 #include <algorithm>
 
+#include "dataplane/app/handover.h"
 #include "dataplane/app/http_parser.h"
 #include "dataplane/app/http_publish.h"
 
@@ -95,6 +96,7 @@ bool HttpParser::parse_response(Bytes head, std::size_t end) {
     if (const Header* upgrade = h.find("upgrade"); upgrade != nullptr && starts_with(upgrade->value, "h2c"))
       next = AppProtocol::http2;
     half(Direction::to_server).state = State::start;
+    if (next == AppProtocol::http2 && e->tx != nullptr && facts_ != nullptr) hand_request_over(*e->tx);
     finish_response(*e);
     half(Direction::to_server).state = h_.state = State::tunnel;
     changed_ = true;
@@ -142,6 +144,20 @@ bool HttpParser::parse_response(Bytes head, std::size_t end) {
   }
   tell();
   return good;
+}
+
+// RFC 7540 §3.2: the request becomes that of the first stream.
+void HttpParser::hand_request_over(const Transaction& tx) {
+  const Side& side = tx.side[0];
+  HandoverHeader headers[3];
+  std::size_t n = 0;
+  const auto put = [&](std::string_view name, Buffer b) {
+    if (const auto* x = side.find(b)) headers[n++] = {bytes_of(name), {x->bytes, x->size}};
+  };
+  put(":method", Buffer::http_method);
+  put(":path", Buffer::http_uri_raw);
+  put(":authority", Buffer::http_host_raw);
+  hand_over(*facts_, {headers, n});
 }
 
 void HttpParser::publish_response(Exchange& e, Bytes head, Bytes line, std::size_t line_next,

@@ -6,6 +6,9 @@ namespace sekisho::app {
 
 // Each is defined in its parser's file.
 extern const ProtocolEntry kHttpEntry;
+extern const ProtocolEntry kHttp2Entry;
+extern const ProtocolEntry kKrb5TcpEntry, kKrb5UdpEntry, kMqttEntry, kRfbEntry, kSnmpEntry;
+extern const ProtocolEntry kSipTcpEntry, kSipUdpEntry;
 extern const ProtocolEntry kTlsEntry;
 extern const ProtocolEntry kRdpEntry;
 extern const ProtocolEntry kSshEntry;
@@ -17,9 +20,10 @@ namespace {
 
 // Asked in this order: those that need few bytes to be sure stand first.
 constexpr const ProtocolEntry* kProtocols[] = {
-    &kHttpEntry,   &kSshEntry,       &kTlsEntry,    &kRdpEntry,     &kSmbEntry,
-    &kDcerpcEntry, &kDcerpcUdpEntry, &kFtpEntry,    &kFtpDataEntry, &kImapEntry,
-    &kPop3Entry,   &kSmtpEntry,      &kDnsUdpEntry, &kDnsTcpEntry,  nullptr,
+    &kHttpEntry,    &kHttp2Entry,     &kSshEntry,    &kTlsEntry,     &kRdpEntry,    &kSmbEntry,
+    &kDcerpcEntry,  &kDcerpcUdpEntry, &kFtpEntry,    &kFtpDataEntry, &kImapEntry,   &kPop3Entry,
+    &kSmtpEntry,    &kMqttEntry,      &kRfbEntry,    &kKrb5TcpEntry, &kSipTcpEntry, &kSnmpEntry,
+    &kKrb5UdpEntry, &kSipUdpEntry,    &kDnsUdpEntry, &kDnsTcpEntry,  nullptr,
 };
 
 }  // namespace

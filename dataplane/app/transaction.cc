@@ -78,6 +78,21 @@ void* Side::keep(std::size_t bytes, std::size_t alignment) {
   return p + ((at + alignment - 1) / alignment * alignment - at);
 }
 
+bool Side::add_number(abi::AppNumber id, std::uint64_t value, std::uint16_t qualifier) {
+  if (number_count_ == number_room_) {
+    const std::uint16_t room = number_room_ == 0 ? 4 : static_cast<std::uint16_t>(number_room_ * 4);
+    if (room > kMaxSideNumbers) return false;
+    auto* numbers = static_cast<Number*>(pool_->allocate(room * sizeof(Number)));
+    if (numbers == nullptr) return false;
+    if (number_count_ != 0) std::memcpy(numbers, numbers_, number_count_ * sizeof(Number));
+    if (numbers_ != nullptr) pool_->free(numbers_, number_room_ * sizeof(Number));
+    numbers_ = numbers;
+    number_room_ = room;
+  }
+  numbers_[number_count_++] = {id, qualifier, value};
+  return true;
+}
+
 bool Side::append(Buffer id, Bytes bytes) {
   Entry* body = nullptr;
   for (std::uint32_t i = count_; i-- > 0;)
@@ -167,6 +182,9 @@ void Side::release() {
     if (entries_[i].capacity != 0)
       pool_->free(const_cast<std::uint8_t*>(entries_[i].bytes), entries_[i].capacity);
   if (entries_ != nullptr) pool_->free(entries_, room_ * sizeof(Entry));
+  if (numbers_ != nullptr) pool_->free(numbers_, number_room_ * sizeof(Number));
+  numbers_ = nullptr;
+  number_count_ = number_room_ = 0;
   if (host_state != nullptr) pool_->free(host_state, kHostState);
   host_state = nullptr;
   for (auto* chunk = static_cast<Chunk*>(chunks_); chunk != nullptr;) {

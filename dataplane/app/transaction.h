@@ -13,6 +13,7 @@
 #include <span>
 
 #include "dataplane/abi/app_event.h"
+#include "dataplane/abi/app_number.h"
 #include "dataplane/abi/inspect.h"
 #include "dataplane/app/pool.h"
 
@@ -34,6 +35,7 @@ constexpr unsigned index(Direction d) {
 // Bounds of one side of a transaction. What goes beyond is cut off and raises the protocol's event.
 inline constexpr std::size_t kMaxSideBytes = 256 * 1024;  // all whole buffers together
 inline constexpr std::size_t kMaxSideBuffers = 512;
+inline constexpr std::size_t kMaxSideNumbers = 256;
 inline constexpr std::size_t kBodyWindow = 32 * 1024;  // bytes of a body that stay visible behind its end
 
 // One side (direction) of a transaction. Memory comes from the pool in chunks and goes back at release();
@@ -65,6 +67,14 @@ class Side {
   // Memory that lives as long as this side, counted as its bytes. nullptr: a bound was met or the pool is
   // empty.
   void* keep(std::size_t bytes, std::size_t alignment);
+  // A number that signatures ask for; qualifier: which setting, … False: a bound was met (kMaxSideNumbers).
+  bool add_number(abi::AppNumber id, std::uint64_t value, std::uint16_t qualifier = 0);
+  struct Number {
+    abi::AppNumber id;
+    std::uint16_t qualifier;
+    std::uint64_t value;
+  };
+  std::span<const Number> numbers() const { return {numbers_, number_count_}; }
   // Grows a body; it keeps the last kBodyWindow bytes and all that the host has not scanned. False: the pool
   // is empty (the side is `truncated`). At most kBodyWindow bytes a call: Host::evaluate between pieces.
   bool append(Buffer id, Bytes bytes);
@@ -95,6 +105,8 @@ class Side {
   void* chunks_ = nullptr;  // list of arena chunks
   std::uint32_t chunk_left_ = 0;
   std::uint8_t* chunk_at_ = nullptr;
+  Number* numbers_ = nullptr;
+  std::uint16_t number_count_ = 0, number_room_ = 0;
   bool truncated_ = false;
 };
 
@@ -150,6 +162,7 @@ struct FlowFacts {
   std::uint8_t ssl_state = 0;         // bits of abi::SslState, since the flow began
   std::uint16_t tls_version = 0;      // negotiated, or offered until then; 0: none
   std::uint8_t ftp_data_command = 0;  // 1 RETR, 2 STOR
+  std::uint32_t handover = 0;         // what the parser before this one left: handover.h
 };
 
 // The parser's listener and evaluator. Implemented by ips/ and by tests.

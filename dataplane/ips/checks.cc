@@ -239,8 +239,13 @@ bool dce_interface(const SetView& set, const CheckRecord& c, const app::Transact
 int app_protocol(const CheckRecord& c, const PacketContext& x) {
   using P = abi::AppProtocol;
   const auto wanted = static_cast<P>(c.low);
-  const auto is = [&](P p) { return p == P::unknown ? 0 : p == wanted ? 1 : -1; };
-  switch (c.argument) {
+  // http is any version of it; argument bit 7: this one alone.
+  const bool exact = (c.argument & 0x80) != 0;
+  const auto is = [&](P p) {
+    if (p == P::unknown) return 0;
+    return p == wanted || (!exact && wanted == P::http && p == P::http2) ? 1 : -1;
+  };
+  switch (c.argument & 0x7f) {
     case 0:
       if (x.direction == abi::kToServer) return is(x.app_to_server);
       if (x.direction == abi::kToClient) return is(x.app_to_client);
@@ -257,6 +262,47 @@ int app_protocol(const CheckRecord& c, const PacketContext& x) {
     default:
       return is(x.app_to_client);
   }
+}
+
+bool app_number(const CheckRecord& c, const app::Side& side, bool over) {
+  using M = abi::NumberMode;
+  // What is not there yet may come.
+  if (!over && static_cast<M>(c.argument) != M::any) return false;
+  const auto wanted = static_cast<abi::AppNumber>(c.data & 0xffff);
+  const std::uint32_t qualifier = c.data >> 16;
+  const auto holds = [&](std::uint64_t v) { return c.count != 0 ? (v & c.high) == c.low : ranged(c, v); };
+  std::uint32_t seen = 0, held = 0;
+  for (const app::Side::Number& n : side.numbers()) {
+    if (n.id != wanted || n.qualifier != qualifier) continue;
+    ++seen;
+    held += holds(n.value);
+  }
+  switch (static_cast<M>(c.argument)) {
+    case M::any:
+      return held != 0;
+    case M::all:
+      return seen != 0 && held == seen;
+    case M::all_or_absent:
+      return held == seen;
+    case M::or_absent:
+      return held != 0 || seen == 0;
+    case M::absent:
+      return seen == 0;
+    case M::how_many:
+      return in_range(static_cast<abi::RangeOp>(c.first >> 24), held, c.first & 0xffffff, c.first & 0xffffff);
+    case M::count:
+      return ranged(c, seen);
+    case M::index:
+    case M::index_or_out:
+      break;
+  }
+  const auto at = static_cast<std::int32_t>(c.first);
+  const std::int64_t place = at < 0 ? std::int64_t{seen} + at : at;
+  if (place < 0 || place >= seen) return static_cast<M>(c.argument) == M::index_or_out;
+  std::int64_t i = 0;
+  for (const app::Side::Number& n : side.numbers())
+    if (n.id == wanted && n.qualifier == qualifier && i++ == place) return holds(n.value);
+  return false;
 }
 
 abi::Address6 wide(std::uint8_t ip_version, const std::uint8_t* a) {
@@ -341,7 +387,7 @@ bool port_in(const SetView& set, std::uint32_t index, std::uint16_t port) {
 bool check_may_change(CheckKind kind) {
   return kind == CheckKind::app_event || kind == CheckKind::dce_interface || kind == CheckKind::dce_opnum ||
          kind == CheckKind::number || kind == CheckKind::ssl_state || kind == CheckKind::tls_version ||
-         kind == CheckKind::app_protocol;
+         kind == CheckKind::app_protocol || kind == CheckKind::app_number;
 }
 
 bool check_holds(const SetView& set, const CheckRecord& c, const PacketContext& x,
@@ -400,6 +446,10 @@ bool check_holds(const SetView& set, const CheckRecord& c, const PacketContext& 
     case CheckKind::dns_opcode:
       if (tx == nullptr || tx->app != abi::AppProtocol::dns) return false;
       holds = ranged(c, tx->facts.dns_opcode);
+      break;
+    case CheckKind::app_number:
+      if (tx == nullptr || x.direction == abi::kBothWays) return false;
+      holds = app_number(c, tx->side[x.direction == abi::kToClient ? 1 : 0], tx->finished == 3);
       break;
     default:
       holds = packet_check(c, x);

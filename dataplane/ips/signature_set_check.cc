@@ -219,7 +219,12 @@ class Checker {
       case K::app_event:
         return c.low < static_cast<unsigned>(abi::AppEvent::count);
       case K::app_protocol:
-        return c.low < static_cast<unsigned>(abi::AppProtocol::count) && c.argument <= 5;
+        return c.low < static_cast<unsigned>(abi::AppProtocol::count) && (c.argument & 0x7f) <= 5;
+      case K::app_number:
+        return range && (c.data & 0xffff) < static_cast<unsigned>(abi::AppNumber::count) && c.count <= 1 &&
+               c.argument <= static_cast<unsigned>(abi::NumberMode::count) &&
+               (c.argument != static_cast<unsigned>(abi::NumberMode::how_many) ||
+                c.first >> 24 <= static_cast<unsigned>(abi::RangeOp::greater_equal));
       case K::reputation:
         return (range || c.op == 255) && c.argument <= 3;
       case K::geoip:

@@ -60,6 +60,11 @@ class RecordingHost final : public Host {
   }
   void finish(Transaction& tx, Direction d) override {
     evaluate(tx, d, false);
+    for (const Side::Number& n : tx.of(d).numbers()) {
+      std::string line = std::string(" ").append(abi::kAppNumbers[static_cast<unsigned>(n.id)].keyword);
+      if (n.qualifier != 0) line.append("[").append(std::to_string(n.qualifier)).append("]");
+      note(tx, d, line.append("=").append(std::to_string(n.value)), {});
+    }
     note(tx, d, " finish", {});
     tx.finished = static_cast<std::uint8_t>(tx.finished | 1u << index(d));
     if (tx.finished == 3) done_.push_back(&tx);
