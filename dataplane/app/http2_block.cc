@@ -97,7 +97,7 @@ Fed Http2Parser::block_end(Direction d, Host& host) {
 }
 
 void Http2Parser::begin_body(Direction d, Stream& s, std::span<const Hpack::Field> fields, Host& host) {
-  if (s.tx == nullptr || s.body[index(d)] != nullptr) return;
+  if (s.tx == nullptr || s.done[index(d)] || s.body[index(d)] != nullptr) return;
   http::HttpBody::Kind kind;
   kind.files = true;
   kind.content_encoding = value_of(fields, "content-encoding");

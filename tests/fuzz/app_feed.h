@@ -90,7 +90,10 @@ inline void feed_parser(const ProtocolEntry& entry, const std::uint8_t* data, st
     const Direction d = (control & 1) != 0 ? Direction::to_client : Direction::to_server;
     if (ended[index(d)]) continue;
     (void)entry.probe(d, Bytes(bytes).first(std::min(bytes.size(), kMaxProbe)), control);
-    if ((control & 0xe0) == 0xe0 && !parser->gap(d, n + 1, host)) break;
+    if ((control & 0xe0) == 0xe0 && !parser->gap(d, n + 1, host)) {
+      host.end_of_packet(parser);
+      break;
+    }
     ended[index(d)] = (control & 0x1e) == 0x1e;
     const bool ok =
         parser->feed(d, bytes, {.first = first[index(d)], .end = ended[index(d)], .established = true}, facts,
