@@ -405,8 +405,7 @@ struct NumberCheck {
 };
 
 using AppCheck = std::variant<DceInterface, DceOperation, SslState, TlsVersion, FtpDataCommand, AppLayerEvent,
-                              AppLayerProtocol, IpReputation, GeoIp, DnsOpcode, Number,
-                              NumberCheck>;
+                              AppLayerProtocol, IpReputation, GeoIp, DnsOpcode, Number, NumberCheck>;
 
 // --- State --------------------------------------------------------------------------------------------
 

@@ -327,7 +327,8 @@ std::optional<abi::AppEvent> app_event(std::string_view keyword) {
 bool known_keyword(std::string_view keyword) {
   static const std::unordered_set<std::string_view> others(std::begin(kOtherKeywords),
                                                            std::end(kOtherKeywords));
-  return others.contains(keyword) || number_keyword(keyword) || sticky_map().contains(keyword) || modifier_map().contains(keyword);
+  return others.contains(keyword) || number_keyword(keyword) || sticky_map().contains(keyword) ||
+         modifier_map().contains(keyword);
 }
 
 }  // namespace sekisho::signatures

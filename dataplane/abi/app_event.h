@@ -157,52 +157,52 @@ namespace sekisho::abi {
   X(dcerpc_too_many_fragments, "dcerpc.too_many_fragments")   \
   X(dcerpc_too_many_interfaces, "dcerpc.too_many_interfaces") \
   X(dcerpc_too_many_calls, "dcerpc.too_many_calls")
-#define SEKISHO_HTTP2_EVENTS(X) \
-  X(http2_invalid_frame_header, "http2.invalid_frame_header") \
-  X(http2_invalid_client_magic, "http2.invalid_client_magic") \
-  X(http2_invalid_frame_data, "http2.invalid_frame_data") \
-  X(http2_invalid_header, "http2.invalid_header") \
-  X(http2_invalid_frame_length, "http2.invalid_frame_length") \
-  X(http2_extra_header_data, "http2.extra_header_data") \
-  X(http2_long_frame_data, "http2.long_frame_data") \
-  X(http2_stream_id_reuse, "http2.stream_id_reuse") \
-  X(http2_header_integer_overflow, "http2.header_integer_overflow") \
-  X(http2_too_many_streams, "http2.too_many_streams") \
-  X(http2_authority_host_mismatch, "http2.authority_host_mismatch") \
-  X(http2_userinfo_in_uri, "http2.userinfo_in_uri") \
+#define SEKISHO_HTTP2_EVENTS(X)                                       \
+  X(http2_invalid_frame_header, "http2.invalid_frame_header")         \
+  X(http2_invalid_client_magic, "http2.invalid_client_magic")         \
+  X(http2_invalid_frame_data, "http2.invalid_frame_data")             \
+  X(http2_invalid_header, "http2.invalid_header")                     \
+  X(http2_invalid_frame_length, "http2.invalid_frame_length")         \
+  X(http2_extra_header_data, "http2.extra_header_data")               \
+  X(http2_long_frame_data, "http2.long_frame_data")                   \
+  X(http2_stream_id_reuse, "http2.stream_id_reuse")                   \
+  X(http2_header_integer_overflow, "http2.header_integer_overflow")   \
+  X(http2_too_many_streams, "http2.too_many_streams")                 \
+  X(http2_authority_host_mismatch, "http2.authority_host_mismatch")   \
+  X(http2_userinfo_in_uri, "http2.userinfo_in_uri")                   \
   X(http2_reassembly_limit_reached, "http2.reassembly_limit_reached") \
-  X(http2_dns_request_too_long, "http2.dns_request_too_long") \
-  X(http2_dns_response_too_long, "http2.dns_response_too_long") \
-  X(http2_data_stream_zero, "http2.data_stream_zero") \
-  X(http2_too_many_frames, "http2.too_many_frames") \
+  X(http2_dns_request_too_long, "http2.dns_request_too_long")         \
+  X(http2_dns_response_too_long, "http2.dns_response_too_long")       \
+  X(http2_data_stream_zero, "http2.data_stream_zero")                 \
+  X(http2_too_many_frames, "http2.too_many_frames")                   \
   X(http2_rapid_reset, "http2.rapid_reset")
-#define SEKISHO_SNMP_EVENTS(X) \
-  X(snmp_malformed_data, "snmp.malformed_data") \
+#define SEKISHO_SNMP_EVENTS(X)                                  \
+  X(snmp_malformed_data, "snmp.malformed_data")                 \
   X(snmp_unknown_security_model, "snmp.unknown_security_model") \
   X(snmp_version_mismatch, "snmp.version_mismatch")
-#define SEKISHO_MQTT_EVENTS(X) \
-  X(mqtt_missing_connect, "mqtt.missing_connect") \
-  X(mqtt_missing_publish, "mqtt.missing_publish") \
-  X(mqtt_missing_subscribe, "mqtt.missing_subscribe") \
-  X(mqtt_missing_unsubscribe, "mqtt.missing_unsubscribe") \
-  X(mqtt_double_connect, "mqtt.double_connect") \
-  X(mqtt_unintroduced_message, "mqtt.unintroduced_message") \
-  X(mqtt_invalid_qos_level, "mqtt.invalid_qos_level") \
-  X(mqtt_missing_msg_id, "mqtt.missing_msg_id") \
-  X(mqtt_unassigned_msg_type, "mqtt.unassigned_msg_type") \
+#define SEKISHO_MQTT_EVENTS(X)                                \
+  X(mqtt_missing_connect, "mqtt.missing_connect")             \
+  X(mqtt_missing_publish, "mqtt.missing_publish")             \
+  X(mqtt_missing_subscribe, "mqtt.missing_subscribe")         \
+  X(mqtt_missing_unsubscribe, "mqtt.missing_unsubscribe")     \
+  X(mqtt_double_connect, "mqtt.double_connect")               \
+  X(mqtt_unintroduced_message, "mqtt.unintroduced_message")   \
+  X(mqtt_invalid_qos_level, "mqtt.invalid_qos_level")         \
+  X(mqtt_missing_msg_id, "mqtt.missing_msg_id")               \
+  X(mqtt_unassigned_msg_type, "mqtt.unassigned_msg_type")     \
   X(mqtt_too_many_transactions, "mqtt.too_many_transactions") \
   X(mqtt_malformed_traffic, "mqtt.malformed_traffic")
-#define SEKISHO_SIP_EVENTS(X) \
+#define SEKISHO_SIP_EVENTS(X)                   \
   X(sip_incomplete_data, "sip.incomplete_data") \
   X(sip_invalid_data, "sip.invalid_data")
-#define SEKISHO_KRB5_EVENTS(X) \
+#define SEKISHO_KRB5_EVENTS(X)                  \
   X(krb5_malformed_data, "krb5.malformed_data") \
   X(krb5_weak_encryption, "krb5.weak_encryption")
-#define SEKISHO_RFB_EVENTS(X) \
+#define SEKISHO_RFB_EVENTS(X)                                           \
   X(rfb_unimplemented_security_type, "rfb.unimplemented_security_type") \
-  X(rfb_unknown_security_result, "rfb.unknown_security_result") \
+  X(rfb_unknown_security_result, "rfb.unknown_security_result")         \
   X(rfb_malformed_message, "rfb.malformed_message")
-#define SEKISHO_WEBSOCKET_EVENTS(X) \
+#define SEKISHO_WEBSOCKET_EVENTS(X)                                 \
   X(websocket_skip_end_of_payload, "websocket.skip_end_of_payload") \
   X(websocket_reassembly_limit_reached, "websocket.reassembly_limit_reached")
 
@@ -215,13 +215,13 @@ namespace sekisho::abi {
   SEKISHO_SMTP_EVENTS(X)      \
   SEKISHO_FTP_EVENTS(X)       \
   SEKISHO_SMB_EVENTS(X)       \
-  SEKISHO_DCERPC_EVENTS(X) \
-  SEKISHO_HTTP2_EVENTS(X) \
-  SEKISHO_SNMP_EVENTS(X) \
-  SEKISHO_MQTT_EVENTS(X) \
-  SEKISHO_SIP_EVENTS(X) \
-  SEKISHO_KRB5_EVENTS(X) \
-  SEKISHO_RFB_EVENTS(X) \
+  SEKISHO_DCERPC_EVENTS(X)    \
+  SEKISHO_HTTP2_EVENTS(X)     \
+  SEKISHO_SNMP_EVENTS(X)      \
+  SEKISHO_MQTT_EVENTS(X)      \
+  SEKISHO_SIP_EVENTS(X)       \
+  SEKISHO_KRB5_EVENTS(X)      \
+  SEKISHO_RFB_EVENTS(X)       \
   SEKISHO_WEBSOCKET_EVENTS(X)
 
 enum class AppEvent : std::uint16_t {

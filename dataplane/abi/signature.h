@@ -263,8 +263,8 @@ enum class CheckKind : std::uint8_t {
   // Appended. A condition on one number; not a state.
   number,  // argument: Quantity; op, low, high; data: by quantity
   // Application again
-  app_number  // data: AppNumber | qualifier << 16; op, low, high: RangeOp; count 1: (value & high) == low instead;
-              // argument: NumberMode, first: its number
+  app_number  // data: AppNumber | qualifier << 16; op, low, high: RangeOp; count 1: (value & high) == low
+              // instead; argument: NumberMode, first: its number
 };
 // What CheckKind::number compares. Nothing to compare: no match, negated or not.
 enum class Quantity : std::uint8_t {
