@@ -268,6 +268,16 @@ void validate(Builder& b) {
   if (s.gid == 0 && b.has_gid) refuse("gid 0");
   // A legacy modifier may have emptied the payload group.
   std::erase_if(s.groups, [](const BufferGroup& g) { return g.matches.empty(); });
+  // Named in the tables, and no parser fills them: such a signature would load and never match.
+  bool unparsed = s.protocol.app == AppProtocol::websocket;
+  for (const BufferGroup& g : s.groups)
+    unparsed = unparsed || (static_cast<unsigned>(g.buffer) < abi::kBufferCount &&
+                            abi::info(g.buffer).protocol == AppProtocol::websocket);
+  for (const AppCheck& c : s.app_checks)
+    if (const auto* n = std::get_if<NumberCheck>(&c))
+      unparsed =
+          unparsed || abi::kAppNumbers[static_cast<unsigned>(n->number)].protocol == AppProtocol::websocket;
+  if (unparsed) refuse("websocket is not parsed by this build");
   check_contents(s);
   check_sizes(s);
   settle_directions(s);

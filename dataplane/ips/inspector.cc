@@ -73,6 +73,13 @@ void Inspector::fill_context(const FlowView& flow, const Packet& p, const FlowKe
   if (p.flags & packet_flag::kTrain) c.flags |= context_flag::kFragmented;
   c.decode_events = events;
   c.flow_id = flow.flow_id;
+  // A long body is judged while it is fed: the protocol is known from the packets before.
+  if (flow_ != nullptr) {
+    c.app = flow_->app;
+    c.app_original = flow_->app_original;
+    c.app_to_server = flow_->app_of[0];
+    c.app_to_client = flow_->app_of[1];
+  }
   c.payload = {{p.data + p.payload, p.payload_length}, 0, 0, true, true};
   if (flow_ != nullptr) {
     c.flow_facts = &flow_->facts;

@@ -101,6 +101,35 @@ TEST(InspectStream, AResetWithAWrongSequenceEndsNothing) {
   EXPECT_EQ(s.put(3, "ack"), DropReason::signature);
 }
 
+// One segment makes a whole body readable: what is judged while it is fed knows its protocol.
+TEST(InspectStream, ALongBodyAtOnce) {
+  TestWorld w(site_toml(kAllowAll), 1024,
+              Inspected{.signatures = "drop http any any -> any any (flow:to_client; file.data; "
+                                      "content:\"attack\"; sid:1;)\n"});
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  ASSERT_EQ(t.say("GET / HTTP/1.1\r\nHost: a\r\n\r\n"), DropReason::none);
+  ASSERT_EQ(t.answer("HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n"), DropReason::none);
+  const auto piece = [&](std::uint32_t offset, const std::string& text) {
+    return w.in(1, eth()
+                       .from_mac(kMacB)
+                       .to_mac(kMacA)
+                       .ip4("10.1.0.1", "10.0.0.1")
+                       .tcp(445, 40000)
+                       .seq(t.s + offset)
+                       .ack(t.c)
+                       .psh()
+                       .payload(text)
+                       .build());
+  };
+  const std::string filler(1000, 'x');
+  for (std::uint32_t i = 20; i < 1020 * 30; i += 1000)
+    if (i + 1000 <= 30020) {
+      ASSERT_EQ(piece(i, filler), DropReason::none) << i;
+    }
+  EXPECT_EQ(piece(0, "the attack is here.."), DropReason::signature);
+}
+
 TEST(InspectStream, SynDataIsDropped) {
   TestWorld w(site_toml(kAllowAll), 1024, Inspected{.signatures = kSet});
   Conversation t{w};
