@@ -101,7 +101,7 @@ bool SnmpParser::message(Direction d, Bytes bytes, Transaction& tx, Host& host) 
     return pdu(side, body.rest());
   }
   // RFC 3412 §6: global data, security parameters, the scoped PDU or its cipher text.
-  Bytes global, parameters, number;
+  Bytes global, parameters;
   if (!body.next(kSequence, global)) return false;
   Ber g(global);
   std::int64_t value = 0, model = 0;

@@ -47,7 +47,7 @@ class FlowState {
   std::uint16_t& bit(unsigned i);
   std::uint16_t bit(unsigned i) const { return i < kInlineBits ? bit_[i] : more_bits_[i - kInlineBits]; }
 
-  std::uint8_t reserved_ = 0;
+  [[maybe_unused]] std::uint8_t reserved_ = 0;
   std::uint16_t bit_count_ = 0, bit_room_ = 0;  // room: of the block, 0 without
   std::uint16_t int_count_ = 0, int_room_ = 0;
   std::uint16_t bit_[kInlineBits] = {};
