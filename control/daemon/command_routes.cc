@@ -34,7 +34,7 @@ json receipt_answer(const Receipt& receipt) {
 
 // Opens or closes a vendor access by its name. Open needs an end: the dataplane holds it, also without
 // sekishod.
-json set_access(Daemon& daemon, const httplib::Request& request) {
+json set_access(Daemon& daemon, const httplib::Request& request, const Caller& caller) {
   const json body = body_of(request);
   const std::string name = text_field(body, "name"), reason = text_field(body, "reason");
   const bool open = flag_field(body, "open");
@@ -51,7 +51,7 @@ json set_access(Daemon& daemon, const httplib::Request& request) {
   if (!daemon.links().set_access(static_cast<std::uint32_t>(found - names.begin()), open, deadline, error))
     throw Refusal{500, "not_stored", error};
   const std::string unrecorded =
-      daemon.audit(who_of(request), open ? "access.open" : "access.close",
+      daemon.audit(caller.who, open ? "access.open" : "access.close",
                    json{{"access", name}, {"for_s", seconds}, {"reason", reason}}.dump());
   json out = {{"access", name}, {"open", open}, {"for_s", seconds}};
   if (!unrecorded.empty()) out["audit_error"] = unrecorded;
@@ -60,38 +60,43 @@ json set_access(Daemon& daemon, const httplib::Request& request) {
 
 }  // namespace
 
-void add_command_routes(UnixHttpServer& server, Daemon& daemon) {
-  on_post(server, "/v1/cut", [&](const httplib::Request& request) {
+void add_command_routes(ApiServer& server, Daemon& daemon) {
+  server.post("/v1/cut", Permission::cut, [&](const httplib::Request& request, const Caller& caller) {
     const std::uint64_t command = monotonic_ns();
     const json body = body_of(request);
     const Target target = target_of(daemon, body);
     const std::string reason = text_field(body, "reason");
     const bool reset = flag_field(body, "reset");
-    return receipt_answer(daemon.links().cut(target.links, who_of(request), reason, command, reset));
+    return receipt_answer(daemon.links().cut(target.links, caller.who, reason, command, reset));
   });
-  on_post(server, "/v1/reopen", [&](const httplib::Request& request) {
+  server.post(
+      "/v1/reopen", Permission::reopen_request, [&](const httplib::Request& request, const Caller& caller) {
+        const json body = body_of(request);
+        return receipt_answer(
+            daemon.links().reopen(target_of(daemon, body).links, caller.who, text_field(body, "reason")));
+      });
+  server.post("/v1/undo", Permission::cut, [&](const httplib::Request&, const Caller& caller) {
+    return receipt_answer(daemon.links().undo(caller.who));
+  });
+  server.post(
+      "/v1/quarantine", Permission::quarantine, [&](const httplib::Request& request, const Caller& caller) {
+        const std::uint64_t command = monotonic_ns();
+        const json body = body_of(request);
+        const std::uint64_t seconds = number_field(body, "for_s");
+        constexpr std::uint64_t kLongest = 366ull * 86400;
+        if (seconds > kLongest)
+          throw Refusal{400, "bad_request", "for_s: longer than a year; leave it out for no end"};
+        const std::uint64_t until = seconds == 0 ? 0 : wall_ns() + seconds * kSecond;
+        return receipt_answer(
+            daemon.links().quarantine(host_of(body), until, caller.who, text_field(body, "reason"), command));
+      });
+  server.post("/v1/access", Permission::access_by_hand,
+              [&](const httplib::Request& request, const Caller& caller) {
+                return set_access(daemon, request, caller);
+              });
+  server.post("/v1/release", Permission::release, [&](const httplib::Request& request, const Caller& caller) {
     const json body = body_of(request);
-    return receipt_answer(
-        daemon.links().reopen(target_of(daemon, body).links, who_of(request), text_field(body, "reason")));
-  });
-  on_post(server, "/v1/undo", [&](const httplib::Request& request) {
-    return receipt_answer(daemon.links().undo(who_of(request)));
-  });
-  on_post(server, "/v1/quarantine", [&](const httplib::Request& request) {
-    const std::uint64_t command = monotonic_ns();
-    const json body = body_of(request);
-    const std::uint64_t seconds = number_field(body, "for_s");
-    constexpr std::uint64_t kLongest = 366ull * 86400;
-    if (seconds > kLongest)
-      throw Refusal{400, "bad_request", "for_s: longer than a year; leave it out for no end"};
-    const std::uint64_t until = seconds == 0 ? 0 : wall_ns() + seconds * kSecond;
-    return receipt_answer(daemon.links().quarantine(host_of(body), until, who_of(request),
-                                                    text_field(body, "reason"), command));
-  });
-  on_post(server, "/v1/access", [&](const httplib::Request& request) { return set_access(daemon, request); });
-  on_post(server, "/v1/release", [&](const httplib::Request& request) {
-    const json body = body_of(request);
-    return receipt_answer(daemon.links().release(host_of(body), who_of(request), text_field(body, "reason")));
+    return receipt_answer(daemon.links().release(host_of(body), caller.who, text_field(body, "reason")));
   });
 }
 

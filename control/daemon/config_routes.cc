@@ -46,51 +46,56 @@ std::vector<abi::FlowRecord> would_end(const Site& next, const std::vector<abi::
 
 }  // namespace
 
-void add_config_routes(UnixHttpServer& server, Daemon& daemon) {
-  on_post(server, "/v1/config/check", [&](const httplib::Request& request) {
-    const json body = body_of(request);
-    const auto checked = daemon.check(text_field(body, "text"), text_field(body, "file", "config.toml"));
-    json out = {{"ok", checked.ok}, {"diagnostics", json::parse(checked.diagnostics, nullptr, false)}};
-    if (!checked.failure.empty()) out["failure"] = checked.failure;
-    return out;
-  });
-  on_post(server, "/v1/config/diff", [&](const httplib::Request& request) {
-    const json body = body_of(request);
-    const auto checked = daemon.check(text_field(body, "text"), text_field(body, "file", "config.toml"));
-    json out = {{"ok", checked.ok}, {"diagnostics", json::parse(checked.diagnostics, nullptr, false)}};
-    if (!checked.ok) return out;
-    const auto now = daemon.site();
-    out["changes"] = diff(now->model, checked.site->model).lines();
-    const auto flows =
-        daemon.session().flows({.link = 0xffffffffu, .only_established = 0, .only_clinical = 0, .limit = 0});
-    if (flows) {
-      const auto ended = would_end(*checked.site, flows->flows);
-      const json impact = impact_view(*now, every_link(), ended);
-      out["would_end"] = impact["would_end"];
-      out["would_end_flows"] = impact["flows"];
-      out["live_flows"] = flows->flows.size();
-    } else {
-      out["flows_unknown"] = flows.failure().what;
-    }
-    return out;
-  });
-  on_post(server, "/v1/config/apply", [&](const httplib::Request& request) {
-    const json body = body_of(request);
-    const std::uint64_t within = number_field(body, "confirm_within_s");
-    if (within > 86400) throw Refusal{400, "bad_request", "confirm_within_s: at most a day"};
-    return result_view(
-        daemon.apply(text_field(body, "text"), who_of(request), text_field(body, "reason"), within));
-  });
-  on_post(server, "/v1/config/confirm",
-          [&](const httplib::Request& request) { return result_view(daemon.confirm(who_of(request))); });
-  on_post(server, "/v1/config/rollback", [&](const httplib::Request& request) {
-    const json body = body_of(request);
-    const std::uint64_t version = number_field(body, "version");
-    if (version > 0xffffffffu) throw Refusal{400, "bad_request", "version: too large"};
-    return result_view(
-        daemon.rollback(who_of(request), text_field(body, "reason"), static_cast<std::uint32_t>(version)));
-  });
-  on_get(server, "/v1/config/history", [&](const httplib::Request&) {
+void add_config_routes(ApiServer& server, Daemon& daemon) {
+  server.post(
+      "/v1/config/check", Permission::config_view, [&](const httplib::Request& request, const Caller&) {
+        const json body = body_of(request);
+        const auto checked = daemon.check(text_field(body, "text"), text_field(body, "file", "config.toml"));
+        json out = {{"ok", checked.ok}, {"diagnostics", json::parse(checked.diagnostics, nullptr, false)}};
+        if (!checked.failure.empty()) out["failure"] = checked.failure;
+        return out;
+      });
+  server.post(
+      "/v1/config/diff", Permission::config_view, [&](const httplib::Request& request, const Caller&) {
+        const json body = body_of(request);
+        const auto checked = daemon.check(text_field(body, "text"), text_field(body, "file", "config.toml"));
+        json out = {{"ok", checked.ok}, {"diagnostics", json::parse(checked.diagnostics, nullptr, false)}};
+        if (!checked.ok) return out;
+        const auto now = daemon.site();
+        out["changes"] = diff(now->model, checked.site->model).lines();
+        const auto flows = daemon.session().flows(
+            {.link = 0xffffffffu, .only_established = 0, .only_clinical = 0, .limit = 0});
+        if (flows) {
+          const auto ended = would_end(*checked.site, flows->flows);
+          const json impact = impact_view(*now, every_link(), ended);
+          out["would_end"] = impact["would_end"];
+          out["would_end_flows"] = impact["flows"];
+          out["live_flows"] = flows->flows.size();
+        } else {
+          out["flows_unknown"] = flows.failure().what;
+        }
+        return out;
+      });
+  server.post("/v1/config/apply", Permission::config_change,
+              [&](const httplib::Request& request, const Caller& caller) {
+                const json body = body_of(request);
+                const std::uint64_t within = number_field(body, "confirm_within_s");
+                if (within > 86400) throw Refusal{400, "bad_request", "confirm_within_s: at most a day"};
+                return result_view(
+                    daemon.apply(text_field(body, "text"), caller.who, text_field(body, "reason"), within));
+              });
+  server.post(
+      "/v1/config/confirm", Permission::config_change,
+      [&](const httplib::Request&, const Caller& caller) { return result_view(daemon.confirm(caller.who)); });
+  server.post("/v1/config/rollback", Permission::config_change,
+              [&](const httplib::Request& request, const Caller& caller) {
+                const json body = body_of(request);
+                const std::uint64_t version = number_field(body, "version");
+                if (version > 0xffffffffu) throw Refusal{400, "bad_request", "version: too large"};
+                return result_view(daemon.rollback(caller.who, text_field(body, "reason"),
+                                                   static_cast<std::uint32_t>(version)));
+              });
+  server.get("/v1/config/history", Permission::config_view, [&](const httplib::Request&, const Caller&) {
     json rows = json::array();
     for (const ConfigVersion& v : daemon.store().history())
       rows.push_back({{"version", v.number},
@@ -105,7 +110,7 @@ void add_config_routes(UnixHttpServer& server, Daemon& daemon) {
                         {"deadline_wall_s", pending->deadline_wall_s}};
     return out;
   });
-  on_get(server, "/v1/config/current", [&](const httplib::Request&) {
+  server.get("/v1/config/current", Permission::config_view, [&](const httplib::Request&, const Caller&) {
     const auto site = daemon.site();
     return json{{"version", site->version}, {"text", site->model.text}};
   });

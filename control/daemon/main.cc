@@ -68,17 +68,18 @@ int main(int argc, char** argv) {
   }
   for (const std::string& report : daemon.reports()) spdlog::warn("{}", report);
 
-  UnixHttpServer cut(options.run_directory + "/cut.sock", 0600, 1, [] {
+  LocalGate local;
+  ApiServer cut(local, options.run_directory + "/cut.sock", 0600, 1, [] {
     const CutThread thread = prepare_cut_thread();
     for (const std::string& missing : thread.missing) spdlog::warn("cut thread: {}", missing);
   });
-  UnixHttpServer api(options.run_directory + "/api.sock", 0600, 4);
+  ApiServer api(local, options.run_directory + "/api.sock", 0600, 4);
   add_command_routes(cut, daemon);
   add_command_routes(api, daemon);
   add_query_routes(api, daemon);
   add_config_routes(api, daemon);
   add_signature_routes(api, daemon);
-  for (UnixHttpServer* server : {&cut, &api}) {
+  for (ApiServer* server : {&cut, &api}) {
     if (server->start()) continue;
     spdlog::critical("{}", server->error());
     return 1;

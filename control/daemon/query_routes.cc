@@ -199,8 +199,8 @@ json recent(Daemon& daemon, std::size_t limit) {
 
 }  // namespace
 
-void add_query_routes(UnixHttpServer& server, Daemon& daemon) {
-  on_get(server, "/v1/status", [&](const httplib::Request&) {
+void add_query_routes(ApiServer& server, Daemon& daemon) {
+  server.get("/v1/status", Permission::view, [&](const httplib::Request&, const Caller&) {
     const auto site = daemon.site();
     json out = status_view(*site, daemon.links().status());
     out["site"] = site->model.name;
@@ -218,9 +218,10 @@ void add_query_routes(UnixHttpServer& server, Daemon& daemon) {
       out["pending"] = {{"version", pending->version}, {"deadline_wall_s", pending->deadline_wall_s}};
     return out;
   });
-  on_get(server, "/v1/impact",
-         [&](const httplib::Request& r) { return impact(daemon, parameter(r, "target")); });
-  on_get(server, "/v1/flows", [&](const httplib::Request& r) {
+  server.get("/v1/impact", Permission::view, [&](const httplib::Request& r, const Caller&) {
+    return impact(daemon, parameter(r, "target"));
+  });
+  server.get("/v1/flows", Permission::view, [&](const httplib::Request& r, const Caller&) {
     const auto site = daemon.site();
     const FlowFilter filter = parse_flow_filter(parameter(r, "filter"));
     if (!filter.fault.empty()) throw Refusal{400, "bad_filter", filter.fault};
@@ -234,7 +235,7 @@ void add_query_routes(UnixHttpServer& server, Daemon& daemon) {
     }
     return json{{"flows", rows}, {"total", total}};
   });
-  on_get(server, "/v1/drops", [&](const httplib::Request& r) {
+  server.get("/v1/drops", Permission::view, [&](const httplib::Request& r, const Caller&) {
     const auto site = daemon.site();
     const auto attachment = daemon.session().attachment();
     if (!attachment) throw Refusal{503, "no_dataplane", "no dataplane has run since sekishod started"};
@@ -245,7 +246,7 @@ void add_query_routes(UnixHttpServer& server, Daemon& daemon) {
     out["recent"] = recent(daemon, limit_of(r, 20, 1000));
     return out;
   });
-  on_get(server, "/v1/rules", [&](const httplib::Request&) {
+  server.get("/v1/rules", Permission::view, [&](const httplib::Request&, const Caller&) {
     const auto site = daemon.site();
     const auto attachment = daemon.session().attachment();
     std::vector<std::uint64_t> hits;
@@ -253,7 +254,7 @@ void add_query_routes(UnixHttpServer& server, Daemon& daemon) {
       hits = read_rule_hits(attachment->region(), attachment->workers(), site->model.rules.size());
     return json{{"rules", rules_view(*site, hits)}};
   });
-  on_get(server, "/v1/why", [&](const httplib::Request& r) {
+  server.get("/v1/why", Permission::view, [&](const httplib::Request& r, const Caller&) {
     const WhyQuestion q = why_question(r);
     const auto site = daemon.site();
     for (const std::string& zone : {q.from, q.to})
@@ -264,16 +265,16 @@ void add_query_routes(UnixHttpServer& server, Daemon& daemon) {
     return why(*site, daemon.links().status(), q, flows, wall_ns() / kSecond, monotonic_ns(),
                daemon.links().words());
   });
-  on_get(server, "/v1/learn",
-         [&](const httplib::Request& r) { return learned(daemon, parameter(r, "link")); });
-  on_get(server, "/v1/receipts", [&](const httplib::Request& r) {
+  server.get("/v1/learn", Permission::view,
+             [&](const httplib::Request& r, const Caller&) { return learned(daemon, parameter(r, "link")); });
+  server.get("/v1/receipts", Permission::view, [&](const httplib::Request& r, const Caller&) {
     const std::string id = parameter(r, "id");
     if (id.empty()) return json{{"receipts", daemon.links().receipts()}};
     const auto receipt = daemon.links().receipt(id);
     if (!receipt) throw Refusal{404, "no_such_receipt", id};
     return receipt_to_json(*receipt);
   });
-  on_get(server, "/v1/audit", [&](const httplib::Request& r) {
+  server.get("/v1/audit", Permission::audit_view, [&](const httplib::Request& r, const Caller&) {
     json rows = json::array();
     for (const std::string& line : audit_tail(daemon.audit_paths(), limit_of(r, 50, 10000)))
       rows.push_back(json::parse(line, nullptr, false));

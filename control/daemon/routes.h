@@ -6,14 +6,14 @@
 // undo, quarantine, release. Everything else is on api.sock.
 #pragma once
 
-#include "control/api/unix_http.h"
+#include "control/api/api_server.h"
 #include "control/daemon/daemon.h"
 
 namespace sekisho::control {
 
-void add_command_routes(UnixHttpServer& server, Daemon& daemon);
-void add_query_routes(UnixHttpServer& server, Daemon& daemon);
-void add_config_routes(UnixHttpServer& server, Daemon& daemon);
-void add_signature_routes(UnixHttpServer& server, Daemon& daemon);
+void add_command_routes(ApiServer& server, Daemon& daemon);
+void add_query_routes(ApiServer& server, Daemon& daemon);
+void add_config_routes(ApiServer& server, Daemon& daemon);
+void add_signature_routes(ApiServer& server, Daemon& daemon);
 
 }  // namespace sekisho::control

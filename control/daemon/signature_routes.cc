@@ -122,36 +122,41 @@ json list(Daemon& daemon, const httplib::Request& request) {
 
 }  // namespace
 
-void add_signature_routes(UnixHttpServer& server, Daemon& daemon) {
-  on_get(server, "/v1/signatures", [&](const httplib::Request& request) { return list(daemon, request); });
-  on_get(server, "/v1/signatures/rejected", [&](const httplib::Request&) {
+void add_signature_routes(ApiServer& server, Daemon& daemon) {
+  server.get("/v1/signatures", Permission::view,
+             [&](const httplib::Request& request, const Caller&) { return list(daemon, request); });
+  server.get("/v1/signatures/rejected", Permission::view, [&](const httplib::Request&, const Caller&) {
     const auto site = daemon.site();
     return json{{"total", site->set.rejected}, {"rejected", site->set.rejections}};
   });
-  on_post(server, "/v1/signatures/import", [&](const httplib::Request& request) {
-    const json body = body_of(request);
-    const std::string path = text_field(body, "path");
-    if (!path.starts_with('/')) throw Refusal{400, "bad_request", "path: expected an absolute path"};
-    const bool force = flag_field(body, "force");
-    return result_of(daemon.import_set(path, force, who_of(request), text_field(body, "reason")));
-  });
-  on_post(server, "/v1/signatures/rollback", [&](const httplib::Request& request) {
-    const json body = body_of(request);
-    return result_of(daemon.step_back_set(who_of(request), text_field(body, "reason")));
-  });
-  on_post(server, "/v1/signatures/promote", [&](const httplib::Request& request) {
-    const json body = body_of(request);
-    std::vector<std::uint32_t> sids;
-    const json given = body.value("sids", json::array());
-    if (!given.is_array() || given.empty() || given.size() > 10'000)
-      throw Refusal{400, "bad_request", "sids: expected 1 to 10,000 numbers"};
-    for (const json& one : given) {
-      if (!one.is_number_unsigned() || one.get<std::uint64_t>() > 0xffffffff)
-        throw Refusal{400, "bad_request", "sids: expected numbers"};
-      sids.push_back(one.get<std::uint32_t>());
-    }
-    return result_of(daemon.promote(sids, who_of(request), text_field(body, "reason")));
-  });
+  server.post("/v1/signatures/import", Permission::signature_change,
+              [&](const httplib::Request& request, const Caller& caller) {
+                const json body = body_of(request);
+                const std::string path = text_field(body, "path");
+                if (!path.starts_with('/'))
+                  throw Refusal{400, "bad_request", "path: expected an absolute path"};
+                const bool force = flag_field(body, "force");
+                return result_of(daemon.import_set(path, force, caller.who, text_field(body, "reason")));
+              });
+  server.post("/v1/signatures/rollback", Permission::signature_change,
+              [&](const httplib::Request& request, const Caller& caller) {
+                const json body = body_of(request);
+                return result_of(daemon.step_back_set(caller.who, text_field(body, "reason")));
+              });
+  server.post("/v1/signatures/promote", Permission::signature_change,
+              [&](const httplib::Request& request, const Caller& caller) {
+                const json body = body_of(request);
+                std::vector<std::uint32_t> sids;
+                const json given = body.value("sids", json::array());
+                if (!given.is_array() || given.empty() || given.size() > 10'000)
+                  throw Refusal{400, "bad_request", "sids: expected 1 to 10,000 numbers"};
+                for (const json& one : given) {
+                  if (!one.is_number_unsigned() || one.get<std::uint64_t>() > 0xffffffff)
+                    throw Refusal{400, "bad_request", "sids: expected numbers"};
+                  sids.push_back(one.get<std::uint32_t>());
+                }
+                return result_of(daemon.promote(sids, caller.who, text_field(body, "reason")));
+              });
 }
 
 }  // namespace sekisho::control
