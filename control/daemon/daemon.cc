@@ -98,6 +98,11 @@ std::string Daemon::start() {
     if (read.assets) assets_ = std::make_shared<const Assets>(std::move(*read.assets));
   }
 
+  records_ = std::make_unique<SharedDatabase>(
+      DatabaseOptions{.path = options_.state_directory + "/records.db"}, std::function<void(Database&)>());
+  for (const std::string& text : {records_->status().report, records_->status().error})
+    if (!text.empty()) reports_.push_back("records: " + text);
+
   EventDrainOptions events;
   events.log.directory = options_.log_directory;
   events.learn_path = options_.state_directory + "/learn.json";

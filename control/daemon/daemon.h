@@ -21,6 +21,7 @@
 #include "control/guard/guard_maps.h"
 #include "control/ips/set_store.h"
 #include "control/link/link_control.h"
+#include "control/records/database.h"
 #include "control/session/dataplane_session.h"
 #include "control/store/config_store.h"
 
@@ -61,6 +62,8 @@ class Daemon {
   DataplaneSession& session() { return session_; }
   EventDrain& events() { return *events_; }
   ConfigStore& store() { return store_; }
+  // records.db: incidents, tickets, reports. Each area adds its tables by SharedDatabase::add before run().
+  SharedDatabase& records() { return *records_; }
   AuditPaths audit_paths() const;
   std::shared_ptr<const Site> site() const { return site_.load(); }
   const std::vector<std::string>& reports() const { return reports_; }
@@ -116,6 +119,7 @@ class Daemon {
   ConfigStore store_;
   std::unique_ptr<LinkControl> links_;
   DataplaneSession session_;
+  std::unique_ptr<SharedDatabase> records_;
   std::unique_ptr<EventDrain> events_;
   GuardMaps guard_;
   std::shared_ptr<const Assets> assets_;
