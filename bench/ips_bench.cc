@@ -62,6 +62,7 @@ struct Folder {  // of one run, for the cache
 
 struct Bench {
   bool quick = false;
+  std::size_t top = 0;  // signatures to list by what they cost in replay_et_gbps, on stderr
   std::set<std::string> rows;
   fs::path rules, capture;
   Folder folder;
@@ -130,6 +131,7 @@ void compile_rows(const Bench& b) {
 
 struct Sets {
   signatures::LoadResult loaded;
+  signatures::SetInfo info;  // of all
   std::vector<std::uint8_t> all, few;
 };
 
@@ -160,6 +162,14 @@ void replay_rows(const Bench& b, const Sets& sets, Traffic& capture) {
   row("replay_et_gbps", et_rate, "Gbit/s", about(et));
   if (without) row("replay_plain_gbps", plain_rate, "Gbit/s", about(plain));
   row("replay_3k_gbps", some_rate, "Gbit/s");
+  const double rounds = static_cast<double>(et.round());
+
+  for (const abi::SignatureCost& c : all.snapshot().costs(abi::CostOrder::judged, b.top)) {
+    const auto each = [rounds](std::uint64_t n) { return static_cast<double>(n) / rounds; };
+    fmt::print(stderr, "{:>9} {:>9.1f} us {:>9.1f} judged {:>9.1f} hits {:>7.1f} matches  {}\n",
+               sets.info.signatures[c.signature].sid, each(c.time_ns) / 1e3, each(c.judged), each(c.hits),
+               each(c.matches), sets.info.signatures[c.signature].msg);
+  }
   row("cost_36k_vs_3k", ratio, "x");
 }
 
@@ -306,7 +316,9 @@ int run(const Bench& b) {
   if (!replay && !single && !state && !reload && !obey) return 0;
   Sets sets;
   sets.loaded = load_signatures(b.rules);
-  sets.all = compile_set(sets.loaded, 1, b.cache).blob;
+  signatures::CompileResult everything = compile_set(sets.loaded, 1, b.cache);
+  sets.all = std::move(everything.blob);
+  sets.info = std::move(everything.info);
   if (replay) sets.few = compile_set(sets.loaded, 12, b.cache).blob;
   Traffic capture = read_capture(b.capture);
   if (replay) replay_rows(b, sets, capture);
@@ -334,8 +346,10 @@ int main(int argc, char** argv) {
         b.rows.insert(names.substr(from, end - from));
         from = end + 1;
       }
+    } else if (a == "--top" && i + 1 < argc) {
+      b.top = std::strtoul(argv[++i], nullptr, 10);
     } else {
-      fmt::print(stderr, "usage: ips_bench [--quick] [--rows NAME,NAME...]\n");
+      fmt::print(stderr, "usage: ips_bench [--quick] [--rows NAME,NAME...] [--top N]\n");
       return 2;
     }
   }

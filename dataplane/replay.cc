@@ -177,6 +177,7 @@ LinkLayer link_layer(int type, const std::uint8_t* p, std::uint32_t n) {
 struct Arguments {
   const char* snapshot = nullptr;
   const char* pcap = nullptr;
+  const char* costs = nullptr;  // abi::SignatureCost records, the dearest first
   const char* write = nullptr;
   unsigned wire = 0;
   bool passive = false, app_log = false, async = false, auto_checksum = false;
@@ -207,6 +208,8 @@ Arguments arguments(int argc, char** argv) {
       a.auto_checksum = std::strcmp(argv[i + 1], "auto") == 0;
     else if (name == "--app-log")
       a.app_log = argv[i + 1][0] == '1';
+    else if (name == "--costs")
+      a.costs = argv[i + 1];
     else if (name == "--max-alerts")
       a.max_alerts = static_cast<unsigned>(std::strtoul(argv[i + 1], nullptr, 10));
     else
@@ -364,6 +367,13 @@ int run(const Arguments& a) {
   if (got == PCAP_ERROR)
     std::fprintf(stderr, "sekisho-replay: %s: %s (after %u packets)\n", a.pcap, pcap_geterr(capture), number);
   gateway.finish(now_ns);
+  if (a.costs != nullptr) {
+    const auto rows = snapshot.costs(abi::CostOrder::time, abi::kMaxCosts);
+    FILE* f = std::fopen(a.costs, "wb");
+    if (f == nullptr || std::fwrite(rows.data(), sizeof rows[0], rows.size(), f) != rows.size() ||
+        std::fclose(f) != 0)
+      fail(std::string(a.costs) + ": cannot be written");
+  }
   pcap_close(capture);
   std::fflush(stdout);
   return 0;

@@ -21,6 +21,7 @@
 #include "control/policy/compile.h"
 #include "control/session/sealed_memfd.h"
 #include "dataplane/abi/drop_reason.h"
+#include "dataplane/abi/session.h"
 
 namespace sekisho::cli {
 using nlohmann::json;
@@ -30,6 +31,7 @@ namespace {
 struct Options {
   std::string pcap, config, wire, write;
   bool verdicts = false, app_log = false;
+  unsigned top = 0;
   SignatureOptions signatures;
 };
 
@@ -104,6 +106,28 @@ void take(const control::EventGroups& group, Summary& sum, bool print_verdicts, 
   format.append(out, e, names, group.fields());
 }
 
+// What signatures cost: an event, and a table for people.
+void print_costs(int fd, std::size_t most, const signatures::SetInfo& info) {
+  std::vector<abi::SignatureCost> costs(abi::kMaxCosts);
+  const ssize_t got = pread(fd, costs.data(), costs.size() * sizeof costs[0], 0);
+  costs.resize(got < 0 ? 0 : std::min(most, static_cast<std::size_t>(got) / sizeof costs[0]));
+  json rows = json::array();
+  fmt::print(stderr, "{:>10} {:>10} {:>10} {:>10} {:>8}  message\n", "sid", "time us", "judged", "hits",
+             "matches");
+  for (const abi::SignatureCost& c : costs) {
+    if (c.signature >= info.signatures.size()) continue;
+    const auto& s = info.signatures[c.signature];
+    rows.push_back({{"sid", s.sid},
+                    {"hits", c.hits},
+                    {"judged", c.judged},
+                    {"matches", c.matches},
+                    {"time_ns", c.time_ns}});
+    fmt::print(stderr, "{:>10} {:>10.1f} {:>10} {:>10} {:>8}  {}\n", s.sid,
+               static_cast<double>(c.time_ns) / 1e3, c.judged, c.hits, c.matches, s.msg);
+  }
+  fmt::print("{}\n", json{{"event_type", "signature_costs"}, {"signatures", rows}}.dump());
+}
+
 int replay(const Settings& s, const Options& o) {
   using namespace control;
   ReadResult read = o.config.empty() ? read_config(kAcceptAll, "replay") : read_config_file(o.config);
@@ -141,9 +165,12 @@ int replay(const Settings& s, const Options& o) {
                     snapshot = fmt::format("/proc/self/fd/{}", memory->get());
   const std::string number = std::to_string(wire), most = std::to_string(set.max_alerts),
                     stranger = std::to_string(set.stranger);
+  const Descriptor costs(o.top != 0 ? memfd_create("sekisho-costs", MFD_CLOEXEC) : -1);
+  const std::string costs_path = fmt::format("/proc/self/fd/{}", costs.get());
   const pid_t child = fork();
   if (child == 0) {
     fcntl(memory->get(), F_SETFD, 0);
+    if (costs.get() >= 0) fcntl(costs.get(), F_SETFD, 0);
     dup2(pipe_fds[1], STDOUT_FILENO);
     std::vector<const char*> argv{program.c_str(), "--snapshot", snapshot.c_str(), "--pcap",
                                   o.pcap.c_str(),  "--wire",     number.c_str()};
@@ -154,6 +181,7 @@ int replay(const Settings& s, const Options& o) {
     if (inspects && o.config.empty() && !o.signatures.checksums_off)
       argv.insert(argv.end(), {"--checksum", "auto"});
     if (inspects) argv.insert(argv.end(), {"--stranger", stranger.c_str()});
+    if (o.top != 0) argv.insert(argv.end(), {"--costs", costs_path.c_str()});
     argv.push_back(nullptr);
     execvp(program.c_str(), const_cast<char* const*>(argv.data()));
     std::fprintf(stderr, "sekisho: %s: %s\n", program.c_str(), std::strerror(errno));
@@ -178,6 +206,7 @@ int replay(const Settings& s, const Options& o) {
   std::fclose(events);
   int status = 0;
   waitpid(child, &status, 0);
+  if (o.top != 0 && set.info != nullptr) print_costs(costs.get(), o.top, *set.info);
   // The summary ends the stream, as an event of its own.
   const json summary = {{"event_type", "stats"},
                         {"stats",
@@ -225,6 +254,8 @@ void add_replay_command(Program p) {
                 "key=value in the names of suricata.yaml; unknown keys mean nothing here");
   c->add_option("--test-dir", so.folder, "where files named in --set are");
   c->add_option("--cache", so.cache, "directory of compiled databases");
+  c->add_option("--top", o->top, "the signatures that cost most, on stderr and as an event: how many")
+      ->check(CLI::Range(1, 1000));
   c->add_flag("--verdicts", o->verdicts, "one event a packet, with its verdict and reason");
   c->callback([o, &s, &exit] { exit = replay(s, *o); });
 }

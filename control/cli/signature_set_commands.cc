@@ -29,7 +29,8 @@ struct Options {
   std::vector<std::uint32_t> sids;
   std::uint64_t version = 0;
   std::uint32_t sid = 0;
-  unsigned limit = 100;
+  unsigned limit = 100, top = 20;
+  std::string by = "time";
   bool force = false, rejected = false;
 };
 
@@ -234,6 +235,21 @@ void print_list(const json& b, std::uint32_t sid) {
              rows.size() < b.value("total", 0u) ? " (not all shown: --limit)" : "");
 }
 
+std::string duration(std::uint64_t ns) {
+  return ns < 10'000'000 ? fmt::format("{:.1f} us", static_cast<double>(ns) / 1e3)
+                         : fmt::format("{:.1f} ms", static_cast<double>(ns) / 1e6);
+}
+
+void print_top(const json& b) {
+  if (!b.value("current", true)) fmt::print("(of the set before: the present one is not loaded yet)\n");
+  std::vector<std::vector<std::string>> table{{"SID", "TIME", "JUDGED", "HITS", "MATCHES", "MESSAGE"}};
+  for (const json& r : b.at("signatures"))
+    table.push_back({std::to_string(r.value("sid", 0u)), duration(r.value("time_ns", 0ull)),
+                     std::to_string(r.value("judged", 0ull)), std::to_string(r.value("hits", 0ull)),
+                     std::to_string(r.value("matches", 0ull)), r.value("msg", "")});
+  print_table(table);
+}
+
 void print_rejected(const json& b) {
   const json& lines = b.at("rejected");
   for (const json& line : lines) fmt::print("{}\n", line.get<std::string>());
@@ -249,69 +265,81 @@ void add_signature_set_commands(Program p) {
   int& exit = p.exit;
   CLI::App* group = p.app.get_subcommand("signatures");
 
-  CLI::App* import = group->add_subcommand(
+  CLI::App* take = group->add_subcommand(
       "import", "Take a signed bundle as the current set; new signatures only detect at first");
-  import->add_option("bundle", o->bundle, "the file")->required()->check(CLI::ExistingFile);
-  import->add_flag("--force", o->force, "also an older version, or a set of another name");
-  import->add_option("--reason", o->reason, "for the audit");
-  import->callback([o, &s, &exit] {
+  take->add_option("bundle", o->bundle, "the file")->required()->check(CLI::ExistingFile);
+  take->add_flag("--force", o->force, "also an older version, or a set of another name");
+  take->add_option("--reason", o->reason, "for the audit");
+  take->callback([o, &s, &exit] {
     const json body = {{"path", fs::absolute(o->bundle)}, {"force", o->force}, {"reason", o->reason}};
-  exit = print_result(s, post(s, s.api_socket(), "/v1/signatures/import", body), "the set is in force");
-});
+    exit = print_result(s, post(s, s.api_socket(), "/v1/signatures/import", body), "the set is in force");
+  });
 
-CLI::App* compare =
-    group->add_subcommand("diff", "What a bundle would change; without one, what the last import changed");
-compare->add_option("bundle", o->bundle, "the file")->check(CLI::ExistingFile);
-compare->add_option("--limit", o->limit, "lines of each kind")->capture_default_str();
-compare->callback([o, &s, &exit] { exit = diff(s, *o); });
+  CLI::App* compare =
+      group->add_subcommand("diff", "What a bundle would change; without one, what the last import changed");
+  compare->add_option("bundle", o->bundle, "the file")->check(CLI::ExistingFile);
+  compare->add_option("--limit", o->limit, "lines of each kind")->capture_default_str();
+  compare->callback([o, &s, &exit] { exit = diff(s, *o); });
 
-CLI::App* list = group->add_subcommand("list", "Signatures in force, and what each link does with them");
-list->add_option("--sid", o->sid, "this one, with all that is known of it");
-list->add_option("--grep", o->text, "those whose message or class holds this text");
-list->add_option("--limit", o->limit, "how many")->capture_default_str();
-list->add_flag("--rejected", o->rejected, "those of the set in force that could not be loaded, and why");
-list->callback([o, &s, &exit] {
-  if (o->rejected) {
-    const Answer answer = get(s, "/v1/signatures/rejected");
+  CLI::App* list = group->add_subcommand("list", "Signatures in force, and what each link does with them");
+  list->add_option("--sid", o->sid, "this one, with all that is known of it");
+  list->add_option("--grep", o->text, "those whose message or class holds this text");
+  list->add_option("--limit", o->limit, "how many")->capture_default_str();
+  list->add_flag("--rejected", o->rejected, "those of the set in force that could not be loaded, and why");
+  list->callback([o, &s, &exit] {
+    if (o->rejected) {
+      const Answer answer = get(s, "/v1/signatures/rejected");
+      exit = answer.exit;
+      if (answer.ok() && !print_json(s, answer.body)) print_rejected(answer.body);
+      return;
+    }
+    const Answer answer =
+        get(s, "/v1/signatures",
+            {{"sid", std::to_string(o->sid)}, {"grep", o->text}, {"limit", std::to_string(o->limit)}});
     exit = answer.exit;
-    if (answer.ok() && !print_json(s, answer.body)) print_rejected(answer.body);
-    return;
-  }
-  const Answer answer =
-      get(s, "/v1/signatures",
-          {{"sid", std::to_string(o->sid)}, {"grep", o->text}, {"limit", std::to_string(o->limit)}});
-  exit = answer.exit;
-  if (answer.ok() && !print_json(s, answer.body)) print_list(answer.body, o->sid);
-});
+    if (answer.ok() && !print_json(s, answer.body)) print_list(answer.body, o->sid);
+  });
 
-CLI::App* back = group->add_subcommand("rollback", "Back to the set before the last import");
-back->add_option("--reason", o->reason, "for the audit");
-back->callback([o, &s, &exit] {
-  exit = print_result(s, post(s, s.api_socket(), "/v1/signatures/rollback", {{"reason", o->reason}}),
-                      "the set before is in force");
-});
+  CLI::App* top =
+      group->add_subcommand("top", "What signatures cost since the set was loaded, the dearest first");
+  top->add_option("--by", o->by, "time, judged, hits or matches")
+      ->check(CLI::IsMember({"time", "judged", "hits", "matches"}))
+      ->capture_default_str();
+  top->add_option("--limit", o->top, "how many")->check(CLI::Range(1, 1000))->capture_default_str();
+  top->callback([o, &s, &exit] {
+    const Answer answer = get(s, "/v1/signatures/top", {{"by", o->by}, {"limit", std::to_string(o->top)}});
+    exit = answer.exit;
+    if (answer.ok() && !print_json(s, answer.body)) print_top(answer.body);
+  });
 
-CLI::App* promote = group->add_subcommand("promote", "These act from now on, however new they are");
-promote->add_option("sids", o->sids, "signature ids")->required();
-promote->add_option("--reason", o->reason, "for the audit");
-promote->callback([o, &s, &exit] {
-  const json body = {{"sids", o->sids}, {"reason", o->reason}};
-  exit = print_result(s, post(s, s.api_socket(), "/v1/signatures/promote", body), "promoted");
-});
+  CLI::App* back = group->add_subcommand("rollback", "Back to the set before the last import");
+  back->add_option("--reason", o->reason, "for the audit");
+  back->callback([o, &s, &exit] {
+    exit = print_result(s, post(s, s.api_socket(), "/v1/signatures/rollback", {{"reason", o->reason}}),
+                        "the set before is in force");
+  });
 
-CLI::App* keys = group->add_subcommand("keygen", "A key pair for signing bundles");
-keys->add_option("--out", o->out, "file of the secret key")->required();
-keys->callback([o, &s, &exit] { exit = keygen(s, *o); });
+  CLI::App* promote = group->add_subcommand("promote", "These act from now on, however new they are");
+  promote->add_option("sids", o->sids, "signature ids")->required();
+  promote->add_option("--reason", o->reason, "for the audit");
+  promote->callback([o, &s, &exit] {
+    const json body = {{"sids", o->sids}, {"reason", o->reason}};
+    exit = print_result(s, post(s, s.api_socket(), "/v1/signatures/promote", body), "promoted");
+  });
 
-CLI::App* make = group->add_subcommand("bundle", "Sign files of signatures as one bundle");
-make->add_option("--key", o->key, "file of the secret key")->required()->check(CLI::ExistingFile);
-make->add_option("--out", o->out, "the bundle")->required();
-make->add_option("--name", o->name, "of the set")->required();
-make->add_option("--set-version", o->version, "a number; without it the present time");
-make->add_option("files", o->files, "*.rules, *.rules.gz, classification.config, …")
-    ->required()
-    ->check(CLI::ExistingFile);
-make->callback([o, &s, &exit] { exit = bundle(s, *o); });
+  CLI::App* keys = group->add_subcommand("keygen", "A key pair for signing bundles");
+  keys->add_option("--out", o->out, "file of the secret key")->required();
+  keys->callback([o, &s, &exit] { exit = keygen(s, *o); });
+
+  CLI::App* make = group->add_subcommand("bundle", "Sign files of signatures as one bundle");
+  make->add_option("--key", o->key, "file of the secret key")->required()->check(CLI::ExistingFile);
+  make->add_option("--out", o->out, "the bundle")->required();
+  make->add_option("--name", o->name, "of the set")->required();
+  make->add_option("--set-version", o->version, "a number; without it the present time");
+  make->add_option("files", o->files, "*.rules, *.rules.gz, classification.config, …")
+      ->required()
+      ->check(CLI::ExistingFile);
+  make->callback([o, &s, &exit] { exit = bundle(s, *o); });
 }  // namespace sekisho::cli
 
 }  // namespace sekisho::cli

@@ -13,14 +13,6 @@ using nlohmann::json;
 
 namespace {
 
-json result_view(const ApplyResult& r) {
-  json out = {{"ok", r.ok}, {"version", r.version}, {"generation", r.generation}, {"loaded", r.loaded}};
-  if (!r.error.empty()) out["error_text"] = r.error;
-  if (!r.diagnostics.empty()) out["diagnostics"] = json::parse(r.diagnostics, nullptr, false);
-  if (r.confirm_by_wall_s != 0) out["confirm_by_wall_s"] = r.confirm_by_wall_s;
-  return out;
-}
-
 // The live flows that `next` would no longer allow.
 std::vector<abi::FlowRecord> would_end(const Site& next, const std::vector<abi::FlowRecord>& flows) {
   std::vector<abi::FlowRecord> out;
@@ -81,19 +73,20 @@ void add_config_routes(ApiServer& server, Daemon& daemon) {
                 const json body = body_of(request);
                 const std::uint64_t within = number_field(body, "confirm_within_s");
                 if (within > 86400) throw Refusal{400, "bad_request", "confirm_within_s: at most a day"};
-                return result_view(
+                return apply_answer(
                     daemon.apply(text_field(body, "text"), caller.who, text_field(body, "reason"), within));
               });
-  server.post(
-      "/v1/config/confirm", Permission::config_change,
-      [&](const httplib::Request&, const Caller& caller) { return result_view(daemon.confirm(caller.who)); });
+  server.post("/v1/config/confirm", Permission::config_change,
+              [&](const httplib::Request&, const Caller& caller) {
+                return apply_answer(daemon.confirm(caller.who));
+              });
   server.post("/v1/config/rollback", Permission::config_change,
               [&](const httplib::Request& request, const Caller& caller) {
                 const json body = body_of(request);
                 const std::uint64_t version = number_field(body, "version");
                 if (version > 0xffffffffu) throw Refusal{400, "bad_request", "version: too large"};
-                return result_view(daemon.rollback(caller.who, text_field(body, "reason"),
-                                                   static_cast<std::uint32_t>(version)));
+                return apply_answer(daemon.rollback(caller.who, text_field(body, "reason"),
+                                                    static_cast<std::uint32_t>(version)));
               });
   server.get("/v1/config/history", Permission::config_view, [&](const httplib::Request&, const Caller&) {
     json rows = json::array();

@@ -23,10 +23,6 @@ std::vector<abi::FlowRecord> live_flows(Daemon& daemon, std::uint32_t link = kEv
   return std::move(list->flows);
 }
 
-std::string parameter(const httplib::Request& request, const char* name) {
-  return request.has_param(name) ? request.get_param_value(name) : std::string();
-}
-
 std::size_t limit_of(const httplib::Request& request, std::size_t fallback, std::size_t most) {
   const std::string text = parameter(request, "limit");
   if (text.empty()) return fallback;

@@ -40,4 +40,16 @@ std::uint64_t number_field(const json& body, const char* name, std::uint64_t fal
   return it->get<std::uint64_t>();
 }
 
+std::string parameter(const httplib::Request& request, const char* name) {
+  return request.has_param(name) ? request.get_param_value(name) : std::string();
+}
+
+json apply_answer(const ApplyResult& r) {
+  json out = {{"ok", r.ok}, {"version", r.version}, {"generation", r.generation}, {"loaded", r.loaded}};
+  if (!r.error.empty()) out["error_text"] = r.error;
+  if (!r.diagnostics.empty()) out["diagnostics"] = json::parse(r.diagnostics, nullptr, false);
+  if (r.confirm_by_wall_s != 0) out["confirm_by_wall_s"] = r.confirm_by_wall_s;
+  return out;
+}
+
 }  // namespace sekisho::control

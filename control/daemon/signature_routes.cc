@@ -18,17 +18,6 @@ namespace {
 
 constexpr std::size_t kMostListed = 200'000;
 
-json result_of(const ApplyResult& r) {
-  json out = {{"ok", r.ok}, {"version", r.version}, {"generation", r.generation}, {"loaded", r.loaded}};
-  if (!r.error.empty()) out["error_text"] = r.error;
-  if (!r.diagnostics.empty()) out["diagnostics"] = json::parse(r.diagnostics, nullptr, false);
-  return out;
-}
-
-std::string parameter(const httplib::Request& request, const char* name) {
-  return request.has_param(name) ? request.get_param_value(name) : std::string();
-}
-
 std::uint64_t number(const std::string& text, std::uint64_t fallback, std::uint64_t most, const char* name) {
   if (text.empty()) return fallback;
   char* end = nullptr;
@@ -120,11 +109,45 @@ json list(Daemon& daemon, const httplib::Request& request) {
   return {{"set", signatures_view(*site)}, {"total", total}, {"signatures", std::move(rows)}};
 }
 
+// What signatures have cost since their set was loaded, the dearest first.
+json dearest(Daemon& daemon, const httplib::Request& request) {
+  static constexpr const char* kOrders[] = {"time", "judged", "hits", "matches"};
+  const std::string by = request.has_param("by") ? parameter(request, "by") : kOrders[0];
+  const auto order = std::find(std::begin(kOrders), std::end(kOrders), by);
+  if (order == std::end(kOrders))
+    throw Refusal{400, "bad_request", "by: expected time, judged, hits or matches"};
+  const std::uint64_t limit = number(parameter(request, "limit"), 20, abi::kMaxCosts, "limit");
+  if (limit == 0) throw Refusal{400, "bad_request", "limit: expected a number from 1"};
+  const auto site = daemon.site();
+  const auto answer = daemon.session().signature_costs(
+      {static_cast<abi::CostOrder>(order - std::begin(kOrders)), static_cast<std::uint32_t>(limit)});
+  if (!answer) throw Refusal{503, "no_dataplane", "the dataplane cannot be asked: " + answer.failure().what};
+  const auto names = daemon.events().names(static_cast<std::uint32_t>(answer->generation));
+  json rows = json::array();
+  for (const abi::SignatureCost& c : answer->costs) {
+    const auto* s = names->signature(c.signature);
+    if (s == nullptr) continue;  // of a set that is no longer known here
+    rows.push_back({{"sid", s->sid},
+                    {"gid", s->gid},
+                    {"msg", s->msg},
+                    {"hits", c.hits},
+                    {"judged", c.judged},
+                    {"matches", c.matches},
+                    {"time_ns", c.time_ns}});
+  }
+  return {{"generation", answer->generation},
+          {"current", answer->generation == site->generation},
+          {"by", by},
+          {"signatures", rows}};
+}
+
 }  // namespace
 
 void add_signature_routes(ApiServer& server, Daemon& daemon) {
   server.get("/v1/signatures", Permission::view,
              [&](const httplib::Request& request, const Caller&) { return list(daemon, request); });
+  server.get("/v1/signatures/top", Permission::view,
+             [&](const httplib::Request& request, const Caller&) { return dearest(daemon, request); });
   server.get("/v1/signatures/rejected", Permission::view, [&](const httplib::Request&, const Caller&) {
     const auto site = daemon.site();
     return json{{"total", site->set.rejected}, {"rejected", site->set.rejections}};
@@ -136,12 +159,12 @@ void add_signature_routes(ApiServer& server, Daemon& daemon) {
                 if (!path.starts_with('/'))
                   throw Refusal{400, "bad_request", "path: expected an absolute path"};
                 const bool force = flag_field(body, "force");
-                return result_of(daemon.import_set(path, force, caller.who, text_field(body, "reason")));
+                return apply_answer(daemon.import_set(path, force, caller.who, text_field(body, "reason")));
               });
   server.post("/v1/signatures/rollback", Permission::signature_change,
               [&](const httplib::Request& request, const Caller& caller) {
                 const json body = body_of(request);
-                return result_of(daemon.step_back_set(caller.who, text_field(body, "reason")));
+                return apply_answer(daemon.step_back_set(caller.who, text_field(body, "reason")));
               });
   server.post("/v1/signatures/promote", Permission::signature_change,
               [&](const httplib::Request& request, const Caller& caller) {
@@ -155,7 +178,7 @@ void add_signature_routes(ApiServer& server, Daemon& daemon) {
                     throw Refusal{400, "bad_request", "sids: expected numbers"};
                   sids.push_back(one.get<std::uint32_t>());
                 }
-                return result_of(daemon.promote(sids, caller.who, text_field(body, "reason")));
+                return apply_answer(daemon.promote(sids, caller.who, text_field(body, "reason")));
               });
 }
 

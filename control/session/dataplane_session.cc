@@ -254,6 +254,26 @@ SessionResult<FlowList> DataplaneSession::flows(const abi::FlowsRequest& request
   return list;
 }
 
+SessionResult<DataplaneSession::Costs> DataplaneSession::signature_costs(const abi::CostsRequest& request) {
+  const std::lock_guard lock(call_);
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(&request);
+  auto answer =
+      call(abi::MessageKind::signature_costs, {bytes, sizeof request}, -1, options_.answer_deadline);
+  if (!answer) return answer.failure();
+  constexpr std::size_t kHead = offsetof(abi::CostsAnswer, cost);
+  std::uint32_t head[2];  // status, count
+  Costs result;
+  if (answer->body.size() < kHead) return broken(SessionError::malformed, "costs without a head");
+  std::memcpy(head, answer->body.data(), sizeof head);
+  std::memcpy(&result.generation, answer->body.data() + sizeof head, sizeof result.generation);
+  if (head[1] > request.limit || answer->body.size() != kHead + head[1] * sizeof(abi::SignatureCost))
+    return broken(SessionError::malformed, "costs with an impossible count");
+  result.costs.resize(head[1]);
+  if (head[1] != 0)
+    std::memcpy(result.costs.data(), answer->body.data() + kHead, head[1] * sizeof(abi::SignatureCost));
+  return result;
+}
+
 SessionResult<bool> DataplaneSession::reset(std::span<const std::uint16_t> links) {
   if (links.size() > SEKISHO_MAX_LINKS) {
     return SessionFailure{SessionError::too_large, "more links than there can be"};

@@ -73,6 +73,12 @@ class DataplaneSession {
   SessionResult<abi::LoadAnswer> load_fd(int sealed_fd);
 
   SessionResult<FlowList> flows(const abi::FlowsRequest& request);
+  // What signatures have cost since the running snapshot was loaded.
+  struct Costs {
+    std::uint64_t generation = 0;  // whose signatures `signature` counts
+    std::vector<abi::SignatureCost> costs;
+  };
+  SessionResult<Costs> signature_costs(const abi::CostsRequest& request);
   // Ends the flows of these links (sekisho_link_index) by RST.
   SessionResult<bool> reset(std::span<const std::uint16_t> links);
   SessionResult<abi::RestoreAnswer> restore(std::span<const abi::FlowRecord> flows);

@@ -38,6 +38,8 @@ enum class MessageKind : std::uint16_t {
   restore = 6,
   // -> dataplane. Stop gracefully.
   stop = 7,
+  // -> dataplane. CostsRequest: what signatures have cost since their set was loaded. Answer: CostsAnswer.
+  signature_costs = 8,
   answer = 100
 };
 
@@ -119,6 +121,33 @@ struct RestoreAnswer {
   std::uint32_t refused;
   std::uint32_t reserved;
 };
+
+enum class CostOrder : std::uint32_t { time = 0, judged = 1, hits = 2, matches = 3, count_ };
+
+struct CostsRequest {
+  CostOrder order;
+  std::uint32_t limit;  // 1..kMaxCosts
+};
+
+// Of one signature, all workers together.
+struct SignatureCost {
+  std::uint32_t signature;  // index in the set of the snapshot's generation
+  std::uint32_t reserved;
+  std::uint64_t hits;    // its prefilter hit, or it is judged without one
+  std::uint64_t judged;  // its conditions were looked at
+  std::uint64_t matches;
+  std::uint64_t time_ns;  // of judging; sampled
+};
+static_assert(sizeof(SignatureCost) == 40);
+
+inline constexpr std::uint32_t kMaxCosts = 1000;
+struct CostsAnswer {
+  std::uint32_t status;
+  std::uint32_t count;
+  std::uint64_t generation;  // of the snapshot; 0: none
+  SignatureCost cost[kMaxCosts];
+};
+static_assert(sizeof(CostsAnswer) + sizeof(MessageHeader) <= kMaxMessage);
 
 struct PlainAnswer {
   std::uint32_t status;

@@ -11,7 +11,7 @@
 // Thread: the worker that owns the flow. The owner calls release() before it destroys the object.
 #pragma once
 
-#include "dataplane/app/dcerpc_gather.h"
+#include "dataplane/app/kept.h"
 
 namespace sekisho::app {
 
@@ -51,7 +51,7 @@ class DcerpcSession {
     Call* next;
     std::uint64_t key;
     Transaction* tx;
-    Gather stub[2];
+    Kept stub[2];
     std::uint16_t fragments[2];
     bool done[2];
     bool broken[2];  // bytes are missing or beyond the bound
@@ -69,7 +69,7 @@ class DcerpcSession {
     bool dead;
     std::uint32_t left, stub_left;
     Call* call;
-    Gather pdu;  // of a bind or its answer
+    Kept pdu;  // of a bind or its answer
   };
 
   bool header_complete(Direction d, const DcerpcOwner& owner, Host& host);
@@ -88,7 +88,7 @@ class DcerpcSession {
 
   Way way_[2] = {};
   Call* calls_ = nullptr;  // the youngest first
-  Gather interfaces_;      // of Bound
+  Kept interfaces_;        // of Bound
   std::uint16_t call_count_ = 0;
   bool authenticated_ = false;  // the bind carried credentials: later PDUs end in a verifier
 };

@@ -9,7 +9,6 @@ namespace sekisho::app {
 namespace {
 
 constexpr std::uint16_t kDnsPort = 53;
-constexpr std::size_t kFirstKept = 512;
 
 // NetBIOS names, multicast DNS and LLMNR share the format and are other protocols.
 bool lookalike(std::uint16_t port) {
@@ -84,7 +83,7 @@ Fed DnsParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
   }
   Way& w = way_[index(d)];
   while (!bytes.empty()) {
-    if (w.size == 0 && bytes.size() >= 2) {
+    if (w.kept.size() == 0 && bytes.size() >= 2) {
       const std::size_t size = load_be16(bytes.data());
       if (bytes.size() - 2 >= size) {
         if (!message(d, bytes.subspan(2, size), host)) return Fed::failed;
@@ -92,20 +91,20 @@ Fed DnsParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
         continue;
       }
     }
-    std::size_t want = w.size < 2 ? 2 : 2u + load_be16(w.kept);
-    const std::size_t take = std::min(want - w.size, bytes.size());
-    if (!keep(w, bytes.first(take), host.pool())) return Fed::failed;
+    std::size_t want = w.kept.size() < 2 ? 2 : 2u + load_be16(w.kept.data());
+    const std::size_t take = std::min(want - w.kept.size(), bytes.size());
+    if (!w.kept.append(host.pool(), bytes.first(take))) return Fed::failed;
     bytes = bytes.subspan(take);
-    if (w.size < 2) break;
-    want = 2u + load_be16(w.kept);
-    if (w.size < want) continue;
-    const bool good = message(d, Bytes(w.kept + 2, want - 2), host);
-    drop_kept(w, host.pool());
+    if (w.kept.size() < 2) break;
+    want = 2u + load_be16(w.kept.data());
+    if (w.kept.size() < want) continue;
+    const bool good = message(d, Bytes(w.kept.data() + 2, want - 2), host);
+    w.kept.release(host.pool());
     if (!good) return Fed::failed;
   }
   if (flags.end) {
-    if (w.size != 0) host.event(nullptr, d, AppEvent::dns_malformed_data);
-    drop_kept(w, host.pool());
+    if (w.kept.size() != 0) host.event(nullptr, d, AppEvent::dns_malformed_data);
+    w.kept.release(host.pool());
   }
   return Fed::ok;
 }
@@ -169,39 +168,14 @@ void DnsParser::names(Transaction& tx, Direction d, DnsMessage& m, Host& host) {
   if (m.too_many_labels()) host.event(&tx, d, AppEvent::dns_too_many_labels);
 }
 
-bool DnsParser::keep(Way& w, Bytes bytes, AppPool& pool) {
-  const std::size_t want = w.size + bytes.size();
-  if (want > w.room) {
-    const std::size_t room =
-        AppPool::rounded(std::max<std::size_t>({kFirstKept, want, std::size_t{w.room} * 2}));
-    auto* p = static_cast<std::uint8_t*>(pool.allocate(room));
-    if (p == nullptr) return false;
-    if (w.kept != nullptr) {
-      std::memcpy(p, w.kept, w.size);
-      pool.free(w.kept, w.room);
-    }
-    w.kept = p;
-    w.room = static_cast<std::uint32_t>(room);
-  }
-  if (!bytes.empty()) std::memcpy(w.kept + w.size, bytes.data(), bytes.size());
-  w.size = static_cast<std::uint32_t>(want);
-  return true;
-}
-
-void DnsParser::drop_kept(Way& w, AppPool& pool) {
-  if (w.kept != nullptr) pool.free(w.kept, w.room);
-  w.kept = nullptr;
-  w.size = w.room = 0;
-}
-
 // Where the next message begins is not known.
 bool DnsParser::gap(Direction d, std::uint64_t, Host& host) {
-  drop_kept(way_[index(d)], host.pool());
+  way_[index(d)].kept.release(host.pool());
   return !framed_;
 }
 
 void DnsParser::destroy(AppPool& pool) noexcept {
-  for (Way& w : way_) drop_kept(w, pool);
+  for (Way& w : way_) w.kept.release(pool);
   pool.destroy(this);
 }
 

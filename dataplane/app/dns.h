@@ -15,6 +15,7 @@
 #pragma once
 
 #include "dataplane/app/dns_message.h"
+#include "dataplane/app/kept.h"
 #include "dataplane/app/parser.h"
 
 namespace sekisho::app {
@@ -38,13 +39,10 @@ class DnsParser final : public Parser {
 
  private:
   struct Way {
-    std::uint8_t* kept = nullptr;  // length and beginning of a message
-    std::uint32_t size = 0, room = 0;
+    Kept kept;  // length and beginning of a message
   };
   bool message(Direction d, Bytes bytes, Host& host);
   void names(Transaction& tx, Direction d, DnsMessage& message, Host& host);
-  bool keep(Way& w, Bytes bytes, AppPool& pool);
-  void drop_kept(Way& w, AppPool& pool);
 
   Way way_[2];
   std::uint64_t next_ = 0;

@@ -84,8 +84,8 @@ Fed Http2Parser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts& fact
         next = s->next;
         side_done(d, *s, host);
       }
-    drop(w.frame, host.pool());
-    drop(w.block, host.pool());
+    w.frame.release(host.pool());
+    w.block.release(host.pool());
   } else {
     for (Stream* list : streams_)
       for (Stream* s = list; s != nullptr; s = s->next)
@@ -150,8 +150,8 @@ bool Http2Parser::payload(Direction d, Bytes bytes, Host& host) {
   if (w.type == kData && !data(d, bytes, host)) return false;
   if (w.type == kData && !wants_frames(host)) return true;
   const std::size_t most = w.type == kData ? kMaxFrameSize : kMaxBlock;
-  if (w.frame.size >= most) return true;
-  return keep(w.frame, bytes.first(std::min(bytes.size(), most - w.frame.size)), host.pool());
+  if (w.frame.size() >= most) return true;
+  return w.frame.append(host.pool(), bytes.first(std::min(bytes.size(), most - w.frame.size())));
 }
 
 // False: no memory. REQUIRES: w.left counts what follows these bytes.
@@ -185,7 +185,7 @@ void Http2Parser::frame_buffers(Direction d, Transaction* tx, Host& host) {
   if (tx == nullptr) return;
   const Way& w = way_[index(d)];
   Side& side = tx->of(d);
-  const Bytes head(w.head, kFrameHead), payload(w.frame.bytes, w.frame.size);
+  const Bytes head(w.head, kFrameHead), payload(w.frame.view());
   if (host.wants(Buffer::http2_frame_header)) side.add(Buffer::http2_frame_header, head);
   if (host.wants(Buffer::http2_frame_data)) side.add(Buffer::http2_frame_data, payload);
   if (host.wants(Buffer::http2_frame_pdu)) side.add(Buffer::http2_frame_pdu, {head, payload});
@@ -194,7 +194,7 @@ void Http2Parser::frame_buffers(Direction d, Transaction* tx, Host& host) {
 Fed Http2Parser::frame_end(Direction d, Host& host) {
   Way& w = way_[index(d)];
   w.phase = Phase::header;
-  const Bytes payload(w.frame.bytes, w.frame.size);
+  const Bytes payload(w.frame.view());
   Stream* s = w.stream == 0 ? nullptr : find(w.stream);
   if (w.type == kHeaders && w.stream != 0 && s == nullptr) {
     const bool again = w.stream <= w.last_stream && (w.stream & 1) == (d == Direction::to_server ? 1 : 0);
@@ -262,7 +262,7 @@ Fed Http2Parser::frame_end(Direction d, Host& host) {
     if (own != nullptr) close(*own, host);
     return fed;
   }
-  drop(w.frame, host.pool());
+  w.frame.release(host.pool());
   if (own != nullptr) {
     close(*own, host);
     return Fed::ok;
@@ -382,8 +382,8 @@ Fed Http2Parser::give_up(Direction d, AppEvent event, Host& host) {
   for (Stream*& list : streams_)
     while (list != nullptr) close(*list, host);
   for (Way& w : way_) {
-    drop(w.frame, host.pool());
-    drop(w.block, host.pool());
+    w.frame.release(host.pool());
+    w.block.release(host.pool());
   }
   return Fed::failed;
 }
@@ -409,29 +409,6 @@ void Http2Parser::forget(const Transaction& tx) {
       }
 }
 
-bool Http2Parser::keep(Kept& k, Bytes bytes, AppPool& pool) {
-  const std::size_t want = k.size + bytes.size();
-  if (want > k.room) {
-    const std::size_t room = AppPool::rounded(std::max<std::size_t>({256, want, std::size_t{k.room} * 2}));
-    auto* p = static_cast<std::uint8_t*>(pool.allocate(room));
-    if (p == nullptr) return false;
-    if (k.bytes != nullptr) {
-      std::memcpy(p, k.bytes, k.size);
-      pool.free(k.bytes, k.room);
-    }
-    k.bytes = p;
-    k.room = static_cast<std::uint32_t>(room);
-  }
-  if (!bytes.empty()) std::memcpy(k.bytes + k.size, bytes.data(), bytes.size());
-  k.size = static_cast<std::uint32_t>(want);
-  return true;
-}
-
-void Http2Parser::drop(Kept& k, AppPool& pool) {
-  if (k.bytes != nullptr) pool.free(k.bytes, k.room);
-  k = {};
-}
-
 void Http2Parser::destroy(AppPool& pool) noexcept {
   for (Stream*& list : streams_)
     while (list != nullptr) {
@@ -444,8 +421,8 @@ void Http2Parser::destroy(AppPool& pool) noexcept {
     }
   for (Way& w : way_) {
     w.hpack.release(pool);
-    drop(w.frame, pool);
-    drop(w.block, pool);
+    w.frame.release(pool);
+    w.block.release(pool);
   }
   pool.destroy(this);
 }

@@ -14,6 +14,7 @@
 
 #include "dataplane/app/hpack.h"
 #include "dataplane/app/http_body.h"
+#include "dataplane/app/kept.h"
 #include "dataplane/app/parser.h"
 
 namespace sekisho::app {
@@ -44,10 +45,6 @@ class Http2Parser final : public Parser {
     std::uint64_t body_bytes[2] = {};
     std::uint32_t id = 0;
     bool head[2] = {}, done[2] = {}, dns[2] = {}, dns_told[2] = {};
-  };
-  struct Kept {
-    std::uint8_t* bytes = nullptr;
-    std::uint32_t size = 0, room = 0;
   };
   enum class Phase : std::uint8_t { preface, header, payload };
   struct Way {
@@ -85,8 +82,6 @@ class Http2Parser final : public Parser {
   void remove(Stream* s, Host& host);
   Transaction* transaction(Host& host);
   Fed give_up(Direction d, AppEvent event, Host& host);
-  bool keep(Kept& k, Bytes bytes, AppPool& pool);
-  void drop(Kept& k, AppPool& pool);
 
   Way way_[2];
   Stream* streams_[kBuckets] = {};

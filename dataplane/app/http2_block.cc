@@ -58,9 +58,9 @@ Fed Http2Parser::headers(Direction d, Bytes payload, Host& host) {
 Fed Http2Parser::fragment(Direction d, Bytes bytes, Host& host) {
   Way& w = way_[index(d)];
   if (++w.block_frames > kMaxBlockFrames) return give_up(d, AppEvent::http2_too_many_frames, host);
-  if (w.block.size + bytes.size() > kMaxBlock)
+  if (w.block.size() + bytes.size() > kMaxBlock)
     return give_up(d, AppEvent::http2_reassembly_limit_reached, host);
-  if (!keep(w.block, bytes, host.pool())) return give_up(d, AppEvent::none, host);
+  if (!w.block.append(host.pool(), bytes)) return give_up(d, AppEvent::none, host);
   return (w.flags & kEndHeaders) != 0 ? block_end(d, host) : Fed::ok;
 }
 
@@ -68,8 +68,8 @@ Fed Http2Parser::block_end(Direction d, Host& host) {
   Way& w = way_[index(d)];
   w.in_block = false;
   Hpack::Block block;
-  const bool good = w.hpack.decode(Bytes(w.block.bytes, w.block.size), block, host.pool());
-  drop(w.block, host.pool());
+  const bool good = w.hpack.decode(w.block.view(), block, host.pool());
+  w.block.release(host.pool());
   Stream* s = find(w.block_stream);
   Transaction* tx = s == nullptr ? nullptr : s->tx;
   if (block.integer_overflow) host.event(tx, d, AppEvent::http2_header_integer_overflow);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dataplane/app/http2.h"
+#include "dataplane/app/http_log.h"
 #include "dataplane/app/http_publish.h"
 #include "dataplane/app/http_uri.h"
 
@@ -181,22 +182,8 @@ void publish_http2(Transaction& tx, Direction d, Fields fields, bool promise, bo
 
 void log_http2(Transaction& tx, Host& host) {
   if (!host.wants_log(AppProtocol::http)) return;
-  const Side& request = tx.of(Direction::to_server);
-  const Side& response = tx.of(Direction::to_client);
-  Host::Field fields[10];
-  std::size_t n = 0;
-  const auto put = [&](const char* key, const Side& side, Buffer b) {
-    if (const auto* x = side.find(b)) fields[n++] = {key, {x->bytes, std::min<std::size_t>(x->size, 8192)}};
-  };
-  put("hostname", request, Buffer::http_host);
-  put("url", request, Buffer::http_uri_raw);
-  put("http_user_agent", request, Buffer::http_user_agent);
-  put("http_content_type", response, Buffer::http_content_type);
-  put("http_refer", request, Buffer::http_referer);
-  put("http_method", request, Buffer::http_method);
-  put("protocol", request, Buffer::http_protocol);
-  put("status", response, Buffer::http_stat_code);
-  put("redirect", response, Buffer::http_location);
+  Host::Field fields[kHttpLogFields];
+  const std::size_t n = http_log_fields(tx, fields);
   host.log(&tx, AppProtocol::http, {fields, n});
 }
 

@@ -95,7 +95,7 @@ void HttpParser::end_body(Direction d) {
 std::size_t HttpParser::chunk_size(Direction d, Bytes bytes, bool last) {
   Half& h = half(d);
   Bytes line = bytes;
-  const bool in_place = h.held_size == 0;
+  const bool in_place = h.held.size() == 0;
   std::size_t taken = bytes.size();
   const void* lf = nullptr;
   const auto end_of = [&](Bytes in) {
@@ -108,7 +108,7 @@ std::size_t HttpParser::chunk_size(Direction d, Bytes bytes, bool last) {
   line = bytes.first(taken);
   if (!in_place) {
     if (!hold(h, line)) return kFailed;
-    line = {h.held, h.held_size};
+    line = h.held.view();
   }
   std::size_t i = 0;
   while (i < line.size() && passed_over(line[i])) ++i;
@@ -131,11 +131,11 @@ std::size_t HttpParser::chunk_size(Direction d, Bytes bytes, bool last) {
                                        : AppEvent::http_invalid_response_chunk_len);
     h.state = State::close;
     const bool good = body(d, line);
-    release(h);
+    h.held.release(*pool_);
     return good ? taken : kFailed;
   }
   if (extension && d == Direction::to_server) event(d, AppEvent::http_request_chunk_extension);
-  release(h);
+  h.held.release(*pool_);
   h.left = static_cast<std::uint64_t>(size);
   h.state = size == 0 ? State::trailer : State::chunk_data;
   if (size == 0) {

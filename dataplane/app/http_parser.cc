@@ -1,6 +1,7 @@
 #include "dataplane/app/http_parser.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sekisho::app::http {
 
@@ -20,28 +21,9 @@ void HttpParser::event(Direction d, AppEvent e) {
   host_->event(tx, d, e);
 }
 
-// What is held back comes before `bytes`; it grows by doubling.
+// What is held back comes before `bytes`.
 bool HttpParser::hold(Half& h, Bytes bytes) {
-  const std::size_t need = h.held_size + bytes.size();
-  if (need > h.held_room) {
-    std::size_t room = std::max<std::size_t>(512, h.held_room);
-    while (room < need) room *= 2;
-    auto* p = static_cast<std::uint8_t*>(pool_->allocate(room));
-    if (p == nullptr) return false;
-    if (h.held_size != 0) std::memcpy(p, h.held, h.held_size);
-    if (h.held != nullptr) pool_->free(h.held, h.held_room);
-    h.held = p;
-    h.held_room = static_cast<std::uint32_t>(room);
-  }
-  if (!bytes.empty()) std::memcpy(h.held + h.held_size, bytes.data(), bytes.size());
-  h.held_size = static_cast<std::uint32_t>(need);
-  return true;
-}
-
-void HttpParser::release(Half& h) {
-  if (h.held != nullptr) pool_->free(h.held, h.held_room);
-  h.held = nullptr;
-  h.held_size = h.held_room = 0;
+  return h.held.append(*pool_, bytes);
 }
 
 Exchange* HttpParser::new_exchange() {
@@ -230,11 +212,11 @@ std::size_t HttpParser::start_request(Bytes bytes) {
 std::size_t HttpParser::start_response(Bytes bytes) {
   Half& h = half(Direction::to_client);
   std::size_t i = 0;
-  if (h.held_size == 0)
+  if (h.held.size() == 0)
     while (i < bytes.size() && (is_space(bytes[i]) || bytes[i] == 0)) ++i;
   if (i == bytes.size()) return i;
   static constexpr std::string_view kHttp = "http";
-  std::size_t at = h.held_size, n = i;
+  std::size_t at = h.held.size(), n = i;
   while (n < bytes.size() && at < kHttp.size() && lower(bytes[n]) == static_cast<std::uint8_t>(kHttp[at]))
     ++n, ++at;
   if (at < kHttp.size() && n == bytes.size()) return hold(h, bytes.subspan(i)) ? bytes.size() : kFailed;
@@ -254,10 +236,10 @@ std::size_t HttpParser::start_response(Bytes bytes) {
   }
   h.state = State::junk_line;
   if (!begin_body(Direction::to_client, *e, nullptr, State::junk_line, 0)) return kFailed;
-  if (h.held_size != 0) {
-    const Bytes held{h.held, h.held_size};
+  if (h.held.size() != 0) {
+    const Bytes held = h.held.view();
     const bool good = body(Direction::to_client, held);
-    release(h);
+    h.held.release(*pool_);
     if (!good) return kFailed;
   }
   return i;
@@ -290,24 +272,51 @@ std::size_t HttpParser::junk(Bytes bytes) {
 }
 
 // `held` was detached from its half; what stands in it behind `from` is fed again.
-std::size_t HttpParser::rest_of_held(Direction d, std::uint8_t* held, std::size_t size, std::size_t room,
-                                     std::size_t from, bool last) {
-  const bool good = run(d, Bytes{held + from, size - from}, last);
-  pool_->free(held, room);
+std::size_t HttpParser::rest_of_held(Direction d, Kept held, std::size_t from, bool last) {
+  const bool good = run(d, held.view().subspan(from), last);
+  held.release(*pool_);
   return good ? 0 : kFailed;
+}
+
+bool HttpParser::gather_head(Half& h, Bytes bytes, bool& last, Gathered& head) {
+  head.all = bytes;
+  head.in_place = h.held.size() == 0;
+  if (head.in_place) return true;
+  head.taken = std::min<std::size_t>(bytes.size(), 8192);
+  if (!hold(h, bytes.first(head.taken))) return false;
+  head.all = h.held.view();
+  last = last && head.taken == bytes.size();
+  return true;
+}
+
+std::size_t HttpParser::head_goes_on(Direction d, const Gathered& head, Bytes bytes) {
+  Half& h = half(d);
+  if (head.all.size() > kMaxHead) {
+    if (!h.too_long)
+      event(d, d == Direction::to_server ? AppEvent::http_request_field_too_long
+                                         : AppEvent::http_response_field_too_long);
+    return kFailed;
+  }
+  if (!head.in_place) return head.taken;
+  return hold(h, bytes) ? bytes.size() : kFailed;
+}
+
+// `held` is what the head was gathered in, detached from its half.
+std::size_t HttpParser::head_done(Direction d, const Gathered& head, Kept held, bool good, std::size_t end,
+                                  bool last) {
+  if (head.in_place) return good ? end : kFailed;
+  if (!good) {
+    held.release(*pool_);
+    return kFailed;
+  }
+  return rest_of_held(d, held, end, last) == kFailed ? kFailed : head.taken;
 }
 
 std::size_t HttpParser::request_head(Bytes bytes, bool last) {
   Half& h = half(Direction::to_server);
-  Bytes all = bytes;
-  std::size_t taken = 0;
-  const bool in_place = h.held_size == 0;
-  if (!in_place) {
-    taken = std::min<std::size_t>(bytes.size(), 8192);
-    if (!hold(h, bytes.first(taken))) return kFailed;
-    all = {h.held, h.held_size};
-    last = last && taken == bytes.size();
-  }
+  Gathered head;
+  if (!gather_head(h, bytes, last, head)) return kFailed;
+  const Bytes all = head.all;
   std::size_t end = 0;
   bool complete = false, old = false;
   if (!h.line_seen) {
@@ -358,81 +367,42 @@ std::size_t HttpParser::request_head(Bytes bytes, bool last) {
     h.too_long = true;
     event(Direction::to_server, AppEvent::http_request_field_too_long);
   }
-  if (!complete) {
-    if (all.size() > kMaxHead) {
-      if (!h.too_long) event(Direction::to_server, AppEvent::http_request_field_too_long);
-      return kFailed;
-    }
-    if (!in_place) return taken;
-    return hold(h, bytes) ? bytes.size() : kFailed;
-  }
-  std::uint8_t* const held = h.held;
-  const std::size_t size = h.held_size, room = h.held_room;
-  h.held = nullptr;
-  h.held_size = h.held_room = 0;
+  if (!complete) return head_goes_on(Direction::to_server, head, bytes);
+  Kept held = std::exchange(h.held, {});
   const bool good = parse_request(all.first(end), old);
-  if (in_place) return good ? end : kFailed;
-  if (!good) {
-    pool_->free(held, room);
-    return kFailed;
-  }
-  return rest_of_held(Direction::to_server, held, size, room, end, last) == kFailed ? kFailed : taken;
+  return head_done(Direction::to_server, head, held, good, end, last);
 }
 
 // A response begins while the request may still be one of HTTP/0.9: then it is.
 bool HttpParser::settle_old_request() {
   Half& h = half(Direction::to_server);
-  if (h.state != State::head || !h.line_seen || !h.line_old || h.held == nullptr) return true;
-  std::uint8_t* const held = h.held;
-  const std::size_t size = h.held_size, room = h.held_room;
-  h.held = nullptr;
-  h.held_size = h.held_room = 0;
+  if (h.state != State::head || !h.line_seen || !h.line_old || h.held.size() == 0) return true;
+  Kept held = std::exchange(h.held, {});
   Line line;
   std::size_t looked = 0;
-  next_line({held, size}, 0, false, true, looked, line);
-  if (!parse_request({held, line.next}, true)) {
-    pool_->free(held, room);
+  next_line(held.view(), 0, false, true, looked, line);
+  if (!parse_request(held.view().first(line.next), true)) {
+    held.release(*pool_);
     return false;
   }
-  return rest_of_held(Direction::to_server, held, size, room, line.next, false) != kFailed;
+  return rest_of_held(Direction::to_server, held, line.next, false) != kFailed;
 }
 
 std::size_t HttpParser::response_head(Bytes bytes, bool last) {
   Half& h = half(Direction::to_client);
-  Bytes all = bytes;
-  std::size_t taken = 0;
-  const bool in_place = h.held_size == 0;
-  if (!in_place) {
-    taken = std::min<std::size_t>(bytes.size(), 8192);
-    if (!hold(h, bytes.first(taken))) return kFailed;
-    all = {h.held, h.held_size};
-    last = last && taken == bytes.size();
-  }
+  Gathered head;
+  if (!gather_head(h, bytes, last, head)) return kFailed;
+  const Bytes all = head.all;
   const bool complete = h.scan.scan(all, true, last) == HeadScan::Found::end;
   if (!h.too_long && h.scan.longest() > kMaxField) {
     h.too_long = true;
     event(Direction::to_client, AppEvent::http_response_field_too_long);
   }
-  if (!complete) {
-    if (all.size() > kMaxHead) {
-      if (!h.too_long) event(Direction::to_client, AppEvent::http_response_field_too_long);
-      return kFailed;
-    }
-    if (!in_place) return taken;
-    return hold(h, bytes) ? bytes.size() : kFailed;
-  }
+  if (!complete) return head_goes_on(Direction::to_client, head, bytes);
   const std::size_t end = h.scan.end();
-  std::uint8_t* const held = h.held;
-  const std::size_t size = h.held_size, room = h.held_room;
-  h.held = nullptr;
-  h.held_size = h.held_room = 0;
+  Kept held = std::exchange(h.held, {});
   const bool good = parse_response(all.first(end), end);
-  if (in_place) return good ? end : kFailed;
-  if (!good) {
-    pool_->free(held, room);
-    return kFailed;
-  }
-  return rest_of_held(Direction::to_client, held, size, room, end, last) == kFailed ? kFailed : taken;
+  return head_done(Direction::to_client, head, held, good, end, last);
 }
 
 // Behind a request without a body: a method begins the next one, anything else is a body that was not
@@ -440,19 +410,16 @@ std::size_t HttpParser::response_head(Bytes bytes, bool last) {
 std::size_t HttpParser::after_request(Bytes bytes, bool) {
   Half& h = half(Direction::to_server);
   std::size_t i = 0;
-  if (h.held_size == 0)
+  if (h.held.size() == 0)
     while (i < bytes.size() && (is_space(bytes[i]) || bytes[i] == 0)) ++i;
   if (i == bytes.size()) return i;
   std::size_t n = i;
-  while (n < bytes.size() && h.held_size + (n - i) <= 24 &&
+  while (n < bytes.size() && h.held.size() + (n - i) <= 24 &&
          (is_token(bytes[n]) && lower(bytes[n]) == bytes[n]) == false && is_token(bytes[n]))
     ++n;
-  if (n == bytes.size() && h.held_size + (n - i) <= 24) return hold(h, bytes.subspan(i)) ? n : kFailed;
-  const bool request = h.held_size + (n - i) > 0 && h.held_size + (n - i) <= 24 && is_space(bytes[n]);
-  std::uint8_t* const held = h.held;
-  const std::size_t size = h.held_size, room = h.held_room;
-  h.held = nullptr;
-  h.held_size = h.held_room = 0;
+  if (n == bytes.size() && h.held.size() + (n - i) <= 24) return hold(h, bytes.subspan(i)) ? n : kFailed;
+  const bool request = h.held.size() + (n - i) > 0 && h.held.size() + (n - i) <= 24 && is_space(bytes[n]);
+  Kept held = std::exchange(h.held, {});
   Exchange* e = last_;
   if (request || e == nullptr || e->request_done) {
     if (e != nullptr) finish_request(*e);
@@ -460,12 +427,11 @@ std::size_t HttpParser::after_request(Bytes bytes, bool) {
   } else {
     event(Direction::to_server, AppEvent::http_request_body_unexpected);
     if (!begin_body(Direction::to_server, *e, nullptr, State::close, 0)) {
-      if (held != nullptr) pool_->free(held, room);
+      held.release(*pool_);
       return kFailed;
     }
   }
-  if (held != nullptr && rest_of_held(Direction::to_server, held, size, room, 0, false) == kFailed)
-    return kFailed;
+  if (held.size() != 0 && rest_of_held(Direction::to_server, held, 0, false) == kFailed) return kFailed;
   return i;
 }
 
@@ -473,48 +439,38 @@ std::size_t HttpParser::after_request(Bytes bytes, bool) {
 std::size_t HttpParser::after_response(Bytes bytes, bool) {
   Half& h = half(Direction::to_client);
   static constexpr std::string_view kHttp = "http";
-  std::size_t at = h.held_size, n = 0;
+  std::size_t at = h.held.size(), n = 0;
   while (n < bytes.size() && at < kHttp.size() && lower(bytes[n]) == static_cast<std::uint8_t>(kHttp[at]))
     ++n, ++at;
   if (at < kHttp.size() && n == bytes.size()) return hold(h, bytes) ? n : kFailed;
-  std::uint8_t* const held = h.held;
-  const std::size_t size = h.held_size, room = h.held_room;
-  h.held = nullptr;
-  h.held_size = h.held_room = 0;
+  Kept held = std::exchange(h.held, {});
   if (at == kHttp.size())
     end_body(Direction::to_client);
   else
     h.state = State::close;
-  if (held != nullptr && rest_of_held(Direction::to_client, held, size, room, 0, false) == kFailed)
-    return kFailed;
+  if (held.size() != 0 && rest_of_held(Direction::to_client, held, 0, false) == kFailed) return kFailed;
   return 0;
 }
 
 void HttpParser::end(Direction d) {
   Half& h = half(d);
   // What is held back is all that there will be.
-  if (h.held_size != 0) {
+  if (h.held.size() != 0) {
     if (h.state == State::head) {
-      std::uint8_t* const held = h.held;
-      const std::size_t size = h.held_size, room = h.held_room;
-      h.held = nullptr;
-      h.held_size = h.held_room = 0;
+      Kept held = std::exchange(h.held, {});
       h.scan.reset();
       if (d == Direction::to_server) h.line_seen = h.line_old = false;
-      rest_of_held(d, held, size, room, 0, true);
+      rest_of_held(d, held, 0, true);
     } else if (h.state == State::chunk_size || h.state == State::start || h.state == State::surplus ||
                h.state == State::after) {
-      std::uint8_t* const held = h.held;
-      const std::size_t size = h.held_size, room = h.held_room;
-      h.held = nullptr;
-      h.held_size = h.held_room = 0;
+      Kept held = std::exchange(h.held, {});
       Exchange* e = d == Direction::to_client ? responding() : last_;
       if (e != nullptr && (h.body != nullptr || begin_body(d, *e, nullptr, State::close, 0)))
-        body(d, Bytes{held, size});
-      pool_->free(held, room);
+        body(d, held.view());
+      held.release(*pool_);
     }
   }
-  release(h);
+  h.held.release(*pool_);
   if (h.body != nullptr) end_body(d);
   if (h.state != State::tunnel) h.state = State::start;
   for (Exchange* e = first_; e != nullptr; e = e->next) {
@@ -551,7 +507,7 @@ void HttpParser::forget(const Transaction& tx) {
 
 void HttpParser::destroy(AppPool& pool) noexcept {
   for (Half& h : halves_) {
-    release(h);
+    h.held.release(pool);
     if (h.body != nullptr) h.body->destroy(pool);
   }
   for (Exchange* e = first_; e != nullptr;) {

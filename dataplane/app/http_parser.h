@@ -8,6 +8,7 @@
 #include "dataplane/app/http.h"
 #include "dataplane/app/http_body.h"
 #include "dataplane/app/http_head.h"
+#include "dataplane/app/kept.h"
 
 namespace sekisho::app::http {
 
@@ -49,10 +50,9 @@ class HttpParser final : public Parser {
   };
   struct Half {
     std::uint64_t left = 0;
-    std::uint8_t* held = nullptr;  // of the pool: bytes that do not make a whole yet
+    Kept held;  // bytes that do not make a whole yet
     HttpBody* body = nullptr;
     HeadScan scan;
-    std::uint32_t held_size = 0, held_room = 0;
     State state = State::start;
     std::uint8_t skip = 0;   // LF CR CR LF was seen: CR, LF may follow
     bool line_seen = false;  // requests: the request line was looked at
@@ -77,8 +77,16 @@ class HttpParser final : public Parser {
   std::size_t chunk_size(Direction d, Bytes bytes, bool last);
   std::size_t trailer(Direction d, Bytes bytes, bool last);
   std::size_t skip_crlf(Direction d, Bytes bytes);
-  std::size_t rest_of_held(Direction d, std::uint8_t* held, std::size_t size, std::size_t room,
-                           std::size_t from, bool last);
+  std::size_t rest_of_held(Direction d, Kept held, std::size_t from, bool last);
+  // A head that may have begun in what is held back.
+  struct Gathered {
+    Bytes all;
+    std::size_t taken = 0;  // of the bytes that came, if not in place
+    bool in_place = true;
+  };
+  bool gather_head(Half& half, Bytes bytes, bool& last, Gathered& head);
+  std::size_t head_goes_on(Direction d, const Gathered& head, Bytes bytes);
+  std::size_t head_done(Direction d, const Gathered& head, Kept held, bool good, std::size_t end, bool last);
   void end(Direction d);
   bool settle_old_request();
 
@@ -103,7 +111,6 @@ class HttpParser final : public Parser {
   Exchange* responding();  // the first without a finished response; made if there is none
   void drop_finished();
   bool hold(Half& half, Bytes bytes);
-  void release(Half& half);
   void event(Direction d, AppEvent e);
   Half& half(Direction d) { return halves_[index(d)]; }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "dataplane/app/handover.h"
+#include "dataplane/app/http_log.h"
 #include "dataplane/app/http_parser.h"
 #include "dataplane/app/http_publish.h"
 
@@ -180,22 +181,9 @@ void HttpParser::publish_response(Exchange& e, Bytes head, Bytes line, std::size
 
 void HttpParser::log(Exchange& e) {
   if (!host_->wants_log(AppProtocol::http)) return;
-  const Side& request = e.tx->of(Direction::to_server);
   const Side& response = e.tx->of(Direction::to_client);
-  Host::Field fields[10];
-  std::size_t n = 0;
-  const auto put = [&](const char* key, const Side& side, Buffer b) {
-    if (const auto* x = side.find(b)) fields[n++] = {key, {x->bytes, x->size}};
-  };
-  put("hostname", request, Buffer::http_host);
-  put("url", request, Buffer::http_uri_raw);
-  put("http_user_agent", request, Buffer::http_user_agent);
-  put("http_content_type", response, Buffer::http_content_type);
-  put("http_refer", request, Buffer::http_referer);
-  put("http_method", request, Buffer::http_method);
-  put("protocol", request, Buffer::http_protocol);
-  put("status", response, Buffer::http_stat_code);
-  put("redirect", response, Buffer::http_location);
+  Host::Field fields[kHttpLogFields + 1];
+  std::size_t n = http_log_fields(*e.tx, fields);
   std::uint64_t size = 0;
   if (const auto* x = response.find(Buffer::http_response_body)) size = x->offset + x->size;
   char digits[24];

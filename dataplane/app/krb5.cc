@@ -182,20 +182,20 @@ Fed Krb5Parser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host
     const std::size_t want = w.size() < 4 ? 4 : 4 + std::size_t{load_be32(w.data())};
     if (want > kMaxRecord + 4) {
       host.event(nullptr, d, AppEvent::krb5_malformed_data);
-      w.drop(host.pool());
+      w.release(host.pool());
       return Fed::failed;
     }
     const std::size_t take = std::min(want - w.size(), bytes.size());
-    if (!w.add(bytes.first(take), host.pool())) return Fed::failed;
+    if (!w.append(host.pool(), bytes.first(take))) return Fed::failed;
     bytes = bytes.subspan(take);
     if (w.size() < 4 || w.size() != 4 + std::size_t{load_be32(w.data())}) continue;
-    const bool good = message(d, w.bytes().subspan(4), host);
-    w.drop(host.pool());
+    const bool good = message(d, w.view().subspan(4), host);
+    w.release(host.pool());
     if (!good) return Fed::failed;
   }
   if (flags.end) {
     if (w.size() != 0) host.event(nullptr, d, AppEvent::krb5_malformed_data);
-    w.drop(host.pool());
+    w.release(host.pool());
   }
   return Fed::ok;
 }
@@ -216,12 +216,12 @@ bool Krb5Parser::message(Direction d, Bytes bytes, Host& host) {
 }
 
 bool Krb5Parser::gap(Direction d, std::uint64_t, Host& host) {
-  way_[index(d)].drop(host.pool());
+  way_[index(d)].release(host.pool());
   return !framed_;
 }
 
 void Krb5Parser::destroy(AppPool& pool) noexcept {
-  for (Kept& w : way_) w.drop(pool);
+  for (Kept& w : way_) w.release(pool);
   pool.destroy(this);
 }
 

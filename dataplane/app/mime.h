@@ -9,7 +9,7 @@
 // flow. The owner calls release() before it destroys the object.
 #pragma once
 
-#include "dataplane/app/dcerpc_gather.h"
+#include "dataplane/app/kept.h"
 
 namespace sekisho::app {
 
@@ -74,10 +74,10 @@ class MimeParser {
   void tell(AppEvent event, MimeSink& sink);
 
   AppPool* pool_;
-  Gather header_;
-  Gather name_;
-  Gather boundary_;    // of the part whose headers are being read
-  Gather boundaries_;  // of the open multiparts: length, bytes; the outermost first
+  Kept header_;
+  Kept name_;
+  Kept boundary_;    // of the part whose headers are being read
+  Kept boundaries_;  // of the open multiparts: length, bytes; the outermost first
   MimeDecoder decoder_;
   std::uint32_t told_ = 0;
   std::uint32_t line_bytes_ = 0;

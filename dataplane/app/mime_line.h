@@ -3,7 +3,7 @@
 // Thread: that of the pool. The owner calls release() before it goes.
 #pragma once
 
-#include "dataplane/app/dcerpc_gather.h"
+#include "dataplane/app/kept.h"
 
 namespace sekisho::app {
 
@@ -51,7 +51,7 @@ class LineReader {
   }
 
  private:
-  Gather held_;
+  Kept held_;
   bool given_ = false, over_ = false;
 };
 

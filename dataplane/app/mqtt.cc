@@ -104,20 +104,20 @@ Fed MqttParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host
     } else {
       const auto take = static_cast<std::size_t>(std::min<std::uint64_t>(w.left, bytes.size()));
       const std::size_t room = kMaxMessage - w.kept.size();
-      if (!w.kept.add(bytes.first(std::min(take, room)), host.pool())) return Fed::failed;
+      if (!w.kept.append(host.pool(), bytes.first(std::min(take, room)))) return Fed::failed;
       w.left -= take;
       bytes = bytes.subspan(take);
     }
     if (w.body && w.left == 0) {
       const bool good = message(d, host);
-      w.kept.drop(host.pool());
+      w.kept.release(host.pool());
       w.body = false;
       w.have = 0;
       if (!good) return bad();
     }
   }
   if (flags.end) {
-    w.kept.drop(host.pool());
+    w.kept.release(host.pool());
     w.ended = true;
     // Without an answer they are as complete as they get.
     if (way_[0].ended && way_[1].ended)
@@ -188,7 +188,7 @@ void MqttParser::complete(Open* open, Host& host) {
 bool MqttParser::message(Direction d, Host& host) {
   Way& w = way_[index(d)];
   const std::uint8_t type = w.head[0] >> 4;
-  const Bytes head_bytes(w.head, w.have), body = w.kept.bytes();
+  const Bytes head_bytes(w.head, w.have), body = w.kept.view();
   const bool whole = body.size() < kMaxMessage;
   // The transaction of what it answers, or a new one.
   std::uint32_t id = 0;
@@ -361,7 +361,7 @@ bool MqttParser::gap(Direction d, std::uint64_t bytes, Host& host) {
     w.left -= bytes;
     return true;
   }
-  for (Way& x : way_) x.kept.drop(host.pool());
+  for (Way& x : way_) x.kept.release(host.pool());
   while (open_ != nullptr) complete(open_, host);
   return false;
 }
@@ -372,7 +372,7 @@ void MqttParser::forget(const Transaction& tx) {
 }
 
 void MqttParser::destroy(AppPool& pool) noexcept {
-  for (Way& w : way_) w.kept.drop(pool);
+  for (Way& w : way_) w.kept.release(pool);
   while (open_ != nullptr) {
     Open* o = open_;
     open_ = o->next;

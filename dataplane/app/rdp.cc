@@ -63,28 +63,28 @@ Fed RdpParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
       bytes = bytes.subspan(take);
       continue;
     }
-    std::size_t want = w.size < kTpktHeader ? kTpktHeader : load_be16(w.kept + 2);
-    const std::size_t take = std::min(want - w.size, bytes.size());
-    if (!keep(w, bytes.first(take), host.pool())) {
+    std::size_t want = w.kept.size() < kTpktHeader ? kTpktHeader : load_be16(w.kept.data() + 2);
+    const std::size_t take = std::min(want - w.kept.size(), bytes.size());
+    if (!w.kept.append(host.pool(), bytes.first(take))) {
       finish(host);
       return Fed::failed;
     }
     bytes = bytes.subspan(take);
-    if (w.size < kTpktHeader) break;
-    want = load_be16(w.kept + 2);
+    if (w.kept.size() < kTpktHeader) break;
+    want = load_be16(w.kept.data() + 2);
     // Fast-path packets (§2.2.9.1.2) only follow the security exchange.
-    if (w.kept[0] != kTpktVersion || want <= kTpktHeader) {
+    if (w.kept.data()[0] != kTpktVersion || want <= kTpktHeader) {
       finish(host);
       return Fed::failed;
     }
     if (want > kMaxTpkt) {
-      w.skip = static_cast<std::uint32_t>(want - w.size);
-      drop_kept(w, host.pool());
+      w.skip = static_cast<std::uint32_t>(want - w.kept.size());
+      w.kept.release(host.pool());
       continue;
     }
-    if (w.size < want) continue;
-    const Step step = message(d, Bytes(w.kept + kTpktHeader, want - kTpktHeader), host);
-    drop_kept(w, host.pool());
+    if (w.kept.size() < want) continue;
+    const Step step = message(d, Bytes(w.kept.data() + kTpktHeader, want - kTpktHeader), host);
+    w.kept.release(host.pool());
     if (step == Step::failed) {
       finish(host);
       return Fed::failed;
@@ -190,7 +190,7 @@ void RdpParser::core_data(Bytes mcs) {
 }
 
 void RdpParser::finish(Host& host) {
-  for (Way& w : way_) drop_kept(w, host.pool());
+  for (Way& w : way_) w.kept.release(host.pool());
   if (tx_ == nullptr || tx_->finished == 3) return;
   log(host);
   host.finish(*tx_, Direction::to_server);
@@ -222,30 +222,6 @@ void RdpParser::log(Host& host) {
   host.log(tx_, AppProtocol::rdp, {fields, n});
 }
 
-bool RdpParser::keep(Way& w, Bytes bytes, AppPool& pool) {
-  const std::size_t want = w.size + bytes.size();
-  if (want > w.room) {
-    const std::size_t room = AppPool::rounded(std::max<std::size_t>({64, want, std::size_t{w.room} * 2}));
-    auto* p = static_cast<std::uint8_t*>(pool.allocate(room));
-    if (p == nullptr) return false;
-    if (w.kept != nullptr) {
-      std::memcpy(p, w.kept, w.size);
-      pool.free(w.kept, w.room);
-    }
-    w.kept = p;
-    w.room = static_cast<std::uint32_t>(room);
-  }
-  if (!bytes.empty()) std::memcpy(w.kept + w.size, bytes.data(), bytes.size());
-  w.size = static_cast<std::uint32_t>(want);
-  return true;
-}
-
-void RdpParser::drop_kept(Way& w, AppPool& pool) {
-  if (w.kept != nullptr) pool.free(w.kept, w.room);
-  w.kept = nullptr;
-  w.size = w.room = 0;
-}
-
 bool RdpParser::gap(Direction, std::uint64_t, Host& host) {
   if (done_) return true;
   finish(host);
@@ -257,7 +233,7 @@ void RdpParser::forget(const Transaction& tx) {
 }
 
 void RdpParser::destroy(AppPool& pool) noexcept {
-  for (Way& w : way_) drop_kept(w, pool);
+  for (Way& w : way_) w.kept.release(pool);
   destroy_open(pool, tx_);
   pool.destroy(this);
 }

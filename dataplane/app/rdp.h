@@ -11,6 +11,7 @@
 // Bound: a TPKT of 16 KiB is kept (T.123 allows 64); a longer one is skipped.
 #pragma once
 
+#include "dataplane/app/kept.h"
 #include "dataplane/app/parser.h"
 
 namespace sekisho::app {
@@ -33,8 +34,7 @@ class RdpParser final : public Parser {
 
  private:
   struct Way {
-    std::uint8_t* kept = nullptr;
-    std::uint32_t size = 0, room = 0;
+    Kept kept;
     std::uint32_t skip = 0;
     std::uint16_t messages = 0;
   };
@@ -45,8 +45,6 @@ class RdpParser final : public Parser {
   void core_data(Bytes mcs);
   void finish(Host& host);
   void log(Host& host);
-  bool keep(Way& w, Bytes bytes, AppPool& pool);
-  void drop_kept(Way& w, AppPool& pool);
 
   Way way_[2];
   Transaction* tx_ = nullptr;

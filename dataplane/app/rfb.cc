@@ -34,7 +34,7 @@ Probe RfbParser::probe(Direction, Bytes first, std::uint16_t) {
 // RFC 6143 §7.1 to §7.3
 std::size_t RfbParser::wanted(Direction d) const {
   const Way& w = way_[index(d)];
-  const Bytes b = w.kept.bytes();
+  const Bytes b = w.kept.view();
   const auto text = [&](std::size_t before) {
     return b.size() < before + 4 ? before + 4 : before + 4 + std::size_t{load_be32(&b[before])};
   };
@@ -74,11 +74,11 @@ Fed RfbParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
       const std::size_t want = wanted(d);
       // Ahead of what the other side has to say first: kept.
       if (want == kWait) {
-        good = w.kept.size() + bytes.size() <= kMaxWaiting && w.kept.add(bytes, host.pool());
+        good = w.kept.size() + bytes.size() <= kMaxWaiting && w.kept.append(host.pool(), bytes);
         break;
       }
       const std::size_t take = want > w.kept.size() ? std::min(want - w.kept.size(), bytes.size()) : 0;
-      good = w.kept.add(bytes.first(take), host.pool());
+      good = w.kept.append(host.pool(), bytes.first(take));
       bytes = bytes.subspan(take);
       good = good && run(d, host);
     }
@@ -90,7 +90,7 @@ Fed RfbParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
     }
   }
   if (over_ || flags.end) {
-    for (Way& w : way_) w.kept.drop(host.pool());
+    for (Way& w : way_) w.kept.release(host.pool());
     finish(host);
   }
   return Fed::ok;
@@ -105,9 +105,9 @@ bool RfbParser::run(Direction d, Host& host) {
     // More than this message may wait behind it.
     Kept all = w.kept;
     w.kept = {};
-    bool good = message(d, all.bytes().first(want), host);
-    good = w.kept.add(all.bytes().subspan(want), host.pool()) && good;
-    all.drop(host.pool());
+    bool good = message(d, all.view().first(want), host);
+    good = w.kept.append(host.pool(), all.view().subspan(want)) && good;
+    all.release(host.pool());
     if (!good) return false;
     if (w.kept.size() == 0) break;
   }
@@ -215,7 +215,7 @@ void RfbParser::finish(Host& host) {
 
 bool RfbParser::gap(Direction, std::uint64_t, Host& host) {
   if (over_) return true;
-  for (Way& w : way_) w.kept.drop(host.pool());
+  for (Way& w : way_) w.kept.release(host.pool());
   finish(host);
   return false;
 }
@@ -225,7 +225,7 @@ void RfbParser::forget(const Transaction& tx) {
 }
 
 void RfbParser::destroy(AppPool& pool) noexcept {
-  for (Way& w : way_) w.kept.drop(pool);
+  for (Way& w : way_) w.kept.release(pool);
   destroy_open(pool, tx_);
   pool.destroy(this);
 }

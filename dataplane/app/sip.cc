@@ -186,28 +186,28 @@ Fed SipParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
     }
     const std::size_t before = w.size();
     const std::size_t take = std::min(bytes.size(), kMaxMessage - before);
-    if (!w.add(bytes.first(take), host.pool())) return Fed::failed;
-    const std::size_t head = head_end(w.bytes(), searched);
+    if (!w.append(host.pool(), bytes.first(take))) return Fed::failed;
+    const std::size_t head = head_end(w.view(), searched);
     searched = static_cast<std::uint32_t>(w.size() > 2 ? w.size() - 2 : 0);
-    const std::size_t whole = head == 0 ? 0 : head + content_length(w.bytes().first(head));
+    const std::size_t whole = head == 0 ? 0 : head + content_length(w.view().first(head));
     if (head != 0) searched = static_cast<std::uint32_t>(head >= 3 ? head - 3 : 0);
     if (whole == 0 || w.size() < whole) {
       if (w.size() == kMaxMessage || whole > kMaxMessage) {
         host.event(nullptr, d, AppEvent::sip_incomplete_data);
-        w.drop(host.pool());
+        w.release(host.pool());
         return Fed::failed;
       }
       bytes = bytes.subspan(take);
       continue;
     }
-    const bool good = message(d, w.bytes().first(whole), host);
+    const bool good = message(d, w.view().first(whole), host);
     bytes = bytes.subspan(whole - before);
-    w.drop(host.pool());
+    w.release(host.pool());
     if (!good) return Fed::failed;
   }
   if (flags.end) {
     if (w.size() != 0) host.event(nullptr, d, AppEvent::sip_incomplete_data);
-    w.drop(host.pool());
+    w.release(host.pool());
   }
   return Fed::ok;
 }
@@ -271,12 +271,12 @@ bool SipParser::message(Direction d, Bytes bytes, Host& host) {
 }
 
 bool SipParser::gap(Direction d, std::uint64_t, Host& host) {
-  way_[index(d)].drop(host.pool());
+  way_[index(d)].release(host.pool());
   return !framed_;
 }
 
 void SipParser::destroy(AppPool& pool) noexcept {
-  for (Kept& w : way_) w.drop(pool);
+  for (Kept& w : way_) w.release(pool);
   pool.destroy(this);
 }
 

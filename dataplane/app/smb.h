@@ -47,7 +47,7 @@ class SmbParser final : public Parser {
     Id id;
     Transaction* tx = nullptr;
     DcerpcSession* rpc = nullptr;
-    Gather name;
+    Kept name;
     FileHash hash[2];
     Kind kind = Kind::unknown;
     bool named = false;  // its id is known
@@ -61,7 +61,7 @@ class SmbParser final : public Parser {
     File* file = nullptr;
     std::uint16_t command;
     Kind kind = Kind::unknown;
-    Gather name;
+    Kept name;
   };
   enum class Phase : std::uint8_t { frame, gather, before_data, data, skip };
   struct Way {
@@ -74,7 +74,7 @@ class SmbParser final : public Parser {
     std::uint32_t command;  // of the command; <= record
     std::uint32_t want;     // to gather
     std::uint32_t skip, data;
-    Gather head;
+    Kept head;
     File* sink;     // of the data
     File* related;  // opened before in this record
   };

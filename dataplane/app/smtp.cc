@@ -359,7 +359,7 @@ class SmtpParser final : public Parser, private MimeSink {
   Host* host_ = nullptr;  // during feed
   Transaction* tx_ = nullptr;
   MimeParser* mime_ = nullptr;
-  Gather helo_;
+  Kept helo_;
   FileHash hash_;
   std::uint64_t next_id_ = 0, bdat_left_ = 0, message_bytes_ = 0;
   std::uint32_t recipients_ = 0, attachments_ = 0;

@@ -1,7 +1,7 @@
 // A mail's bytes as pieces of lines, and the record of a mail.
 #pragma once
 
-#include "dataplane/app/dcerpc_gather.h"
+#include "dataplane/app/kept.h"
 
 namespace sekisho::app {
 
@@ -20,7 +20,7 @@ class LineParts {
   void release(AppPool& pool);
 
  private:
-  Gather held_;         // the beginning of a line
+  Kept held_;           // the beginning of a line
   bool tail_ = false;   // its head was given
   bool cr_ = false;     // a CR at the end of the input, which may belong to the line end
   bool given_ = false;  // held_ was given

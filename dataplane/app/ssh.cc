@@ -45,23 +45,24 @@ Fed SshParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
           if (end != nullptr) w.phase = Phase::header;
           break;
         }
-        const std::size_t room = kMaxBanner - w.size;
-        if (!keep(w, part.first(std::min(room, take)), host.pool())) return give_up(d, AppEvent::none, host);
+        const std::size_t room = kMaxBanner - w.kept.size();
+        if (!w.kept.append(host.pool(), part.first(std::min(room, take))))
+          return give_up(d, AppEvent::none, host);
         w.preamble = static_cast<std::uint16_t>(std::min<std::size_t>(w.preamble + take, 0xffff));
         if (end == nullptr && take <= room) break;
-        const bool banner = is_banner(Bytes(w.kept, w.size));
+        const bool banner = is_banner(w.kept.view());
         if (take > room && banner) {
           host.event(tx_, d, AppEvent::ssh_long_banner);
-          if (line(d, Bytes(w.kept, w.size), host) == Fed::failed) return Fed::failed;
+          if (line(d, w.kept.view(), host) == Fed::failed) return Fed::failed;
           if (end == nullptr && w.phase == Phase::header) w.phase = Phase::banner_end;
         } else if (end != nullptr) {
-          if (line(d, Bytes(w.kept, w.size), host) == Fed::failed) return Fed::failed;
+          if (line(d, w.kept.view(), host) == Fed::failed) return Fed::failed;
         } else if (w.preamble > kMaxPreamble || d == Direction::to_server) {
           return give_up(d, AppEvent::ssh_invalid_banner, host);
         } else {
           break;  // a long line before the banner: its beginning stays, so that its end is no banner
         }
-        drop_kept(w, host.pool());
+        w.kept.release(host.pool());
         break;
       }
       case Phase::header: {
@@ -74,7 +75,8 @@ Fed SshParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
       }
       case Phase::packet: {
         const std::size_t take = std::min<std::size_t>(w.left, bytes.size());
-        if (w.head[5] == kKexInit && w.size + take <= kMaxKexInit && !keep(w, bytes.first(take), host.pool()))
+        if (w.head[5] == kKexInit && w.kept.size() + take <= kMaxKexInit &&
+            !w.kept.append(host.pool(), bytes.first(take)))
           return give_up(d, AppEvent::none, host);
         w.left -= static_cast<std::uint32_t>(take);
         bytes = bytes.subspan(take);
@@ -86,7 +88,7 @@ Fed SshParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts&, Host&
     }
   }
   if (flags.end) {
-    drop_kept(w, host.pool());
+    w.kept.release(host.pool());
     finish(d, host);
   }
   return Fed::ok;
@@ -149,10 +151,10 @@ void SshParser::packet_end(Direction d, Host& host) {
   w.phase = Phase::header;
   if (w.head[5] == kKexInit) {
     // Without the padding.
-    const std::size_t padding = std::min<std::size_t>(w.head[4], w.size);
-    if (!w.key_exchange) hassh(d, Bytes(w.kept, w.size - padding), host);
+    const std::size_t padding = std::min<std::size_t>(w.head[4], w.kept.size());
+    if (!w.key_exchange) hassh(d, w.kept.view().first(w.kept.size() - padding), host);
     w.key_exchange = true;
-    drop_kept(w, host.pool());
+    w.kept.release(host.pool());
   } else if (w.head[5] == kNewKeys) {
     const Way& o = way_[index(other(d))];
     w.phase = Phase::done;
@@ -164,34 +166,10 @@ void SshParser::packet_end(Direction d, Host& host) {
   }
 }
 
-bool SshParser::keep(Way& w, Bytes bytes, AppPool& pool) {
-  const std::size_t want = w.size + bytes.size();
-  if (want > w.room) {
-    const std::size_t room = AppPool::rounded(std::max<std::size_t>({128, want, std::size_t{w.room} * 2}));
-    auto* p = static_cast<std::uint8_t*>(pool.allocate(room));
-    if (p == nullptr) return false;
-    if (w.kept != nullptr) {
-      std::memcpy(p, w.kept, w.size);
-      pool.free(w.kept, w.room);
-    }
-    w.kept = p;
-    w.room = static_cast<std::uint32_t>(room);
-  }
-  if (!bytes.empty()) std::memcpy(w.kept + w.size, bytes.data(), bytes.size());
-  w.size = static_cast<std::uint32_t>(want);
-  return true;
-}
-
-void SshParser::drop_kept(Way& w, AppPool& pool) {
-  if (w.kept != nullptr) pool.free(w.kept, w.room);
-  w.kept = nullptr;
-  w.size = w.room = 0;
-}
-
 Fed SshParser::give_up(Direction d, AppEvent event, Host& host) {
   if (event != AppEvent::none) host.event(tx_, d, event);
   for (const Direction way : {Direction::to_server, Direction::to_client}) {
-    drop_kept(way_[index(way)], host.pool());
+    way_[index(way)].kept.release(host.pool());
     finish(way, host);
   }
   return Fed::failed;
@@ -228,7 +206,7 @@ void SshParser::forget(const Transaction& tx) {
 }
 
 void SshParser::destroy(AppPool& pool) noexcept {
-  for (Way& w : way_) drop_kept(w, pool);
+  for (Way& w : way_) w.kept.release(pool);
   destroy_open(pool, tx_);
   pool.destroy(this);
 }

@@ -12,6 +12,7 @@
 // kMaxKexInit of a KEXINIT (more: ssh.long_kex_record, no HASSH).
 #pragma once
 
+#include "dataplane/app/kept.h"
 #include "dataplane/app/parser.h"
 
 namespace sekisho::app {
@@ -42,8 +43,7 @@ class SshParser final : public Parser {
     done  // NEWKEYS was sent, or SSH 1
   };
   struct Way {
-    std::uint8_t* kept = nullptr;  // a line or KEXINIT
-    std::uint32_t size = 0, room = 0;
+    Kept kept;               // a line or KEXINIT
     std::uint32_t left = 0;  // of the packet
     std::uint16_t preamble = 0;
     Phase phase = Phase::banner;
@@ -57,8 +57,6 @@ class SshParser final : public Parser {
   void hassh(Direction d, Bytes payload, Host& host);
   void finish(Direction d, Host& host);
   void log(Host& host);
-  bool keep(Way& w, Bytes bytes, AppPool& pool);
-  void drop_kept(Way& w, AppPool& pool);
   Fed give_up(Direction d, AppEvent event, Host& host);
   bool transaction(Host& host);
 

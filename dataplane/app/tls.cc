@@ -11,7 +11,6 @@ namespace {
 constexpr std::uint8_t kChangeCipherSpec = 20, kAlert = 21, kHandshake = 22, kApplicationData = 23,
                        kHeartbeat = 24;
 constexpr std::size_t kMaxRecord = (1u << 14) + 2048;  // RFC 5246 §6.2.3
-constexpr std::uint32_t kFirstKept = 512;
 
 bool record_version(std::uint16_t v) {
   return (v >= 0x0300 && v <= 0x0304) || (v & 0xff00) == 0x7f00;
@@ -74,7 +73,7 @@ Fed TlsParser::feed(Direction d, Bytes bytes, FeedFlags flags, FlowFacts& facts,
     if (w.left == 0 && !skip && record_end(d, facts, host) == Fed::failed) return Fed::failed;
   }
   if (flags.end) {
-    drop_kept(w, host.pool());
+    w.kept.release(host.pool());
     finish(d, host);
   }
   return Fed::ok;
@@ -96,7 +95,7 @@ Fed TlsParser::head(Direction d, FlowFacts& facts, Host& host) {
     w.length = static_cast<std::uint16_t>(length);
     w.left = length - static_cast<std::uint32_t>(sizeof w.head - header);
     if (w.encrypted) return Fed::ok;
-    if (!keep(w, Bytes(h + header, sizeof w.head - header), host.pool()))
+    if (!w.kept.append(host.pool(), Bytes(h + header, sizeof w.head - header)))
       return give_up(d, AppEvent::none, host);
     return w.left == 0 ? record_end(d, facts, host) : Fed::ok;
   }
@@ -127,7 +126,7 @@ Fed TlsParser::content(Direction d, Bytes bytes, FlowFacts& facts, Host& host) {
   Way& w = way_[index(d)];
   if (w.type == kHandshake) return handshake(d, bytes, facts, host);
   if (w.type == kV2) {
-    return keep(w, bytes, host.pool()) ? Fed::ok : give_up(d, AppEvent::none, host);
+    return w.kept.append(host.pool(), bytes) ? Fed::ok : give_up(d, AppEvent::none, host);
   }
   const std::size_t take = std::min<std::size_t>(sizeof w.small - w.small_have, bytes.size());
   if (take == 0) return Fed::ok;
@@ -140,8 +139,8 @@ Fed TlsParser::record_end(Direction d, FlowFacts& facts, Host& host) {
   Way& w = way_[index(d)];
   switch (w.type) {
     case kV2: {
-      const Fed fed = v2_message(d, Bytes(w.kept, w.size), facts, host);
-      drop_kept(w, host.pool());
+      const Fed fed = v2_message(d, w.kept.view(), facts, host);
+      w.kept.release(host.pool());
       return fed;
     }
     case kChangeCipherSpec:
@@ -197,31 +196,6 @@ Fed TlsParser::heartbeat(Direction d, Host& host) {
   return Fed::ok;
 }
 
-bool TlsParser::keep(Way& w, Bytes bytes, AppPool& pool) {
-  const std::size_t want = w.size + bytes.size();
-  if (want > w.room) {
-    const std::size_t room =
-        AppPool::rounded(std::max<std::size_t>({kFirstKept, want, std::size_t{w.room} * 2}));
-    auto* p = static_cast<std::uint8_t*>(pool.allocate(room));
-    if (p == nullptr) return false;
-    if (w.kept != nullptr) {
-      std::memcpy(p, w.kept, w.size);
-      pool.free(w.kept, w.room);
-    }
-    w.kept = p;
-    w.room = static_cast<std::uint32_t>(room);
-  }
-  if (!bytes.empty()) std::memcpy(w.kept + w.size, bytes.data(), bytes.size());
-  w.size = static_cast<std::uint32_t>(want);
-  return true;
-}
-
-void TlsParser::drop_kept(Way& w, AppPool& pool) {
-  if (w.kept != nullptr) pool.free(w.kept, w.room);
-  w.kept = nullptr;
-  w.size = w.room = 0;
-}
-
 bool TlsParser::gap(Direction d, std::uint64_t bytes, Host& host) {
   Way& w = way_[index(d)];
   const bool skipping = w.type == kApplicationData || (w.type == kHandshake && w.encrypted);
@@ -237,7 +211,7 @@ bool TlsParser::gap(Direction d, std::uint64_t bytes, Host& host) {
 void TlsParser::let_go(Host& host) {
   for (const Direction d : {Direction::to_server, Direction::to_client}) {
     Way& w = way_[index(d)];
-    drop_kept(w, host.pool());
+    w.kept.release(host.pool());
     if (w.opaque) host.opaque(d, false);
     w.opaque = false;
     finish(d, host);
@@ -256,7 +230,7 @@ void TlsParser::raise(Direction d, AppEvent event, Host& host) {
 
 void TlsParser::begin_encrypted(Direction d, Host& host) {
   Way& w = way_[index(d)];
-  drop_kept(w, host.pool());
+  w.kept.release(host.pool());
   w.encrypted = true;
   if (!w.opaque) host.opaque(d, true);
   w.opaque = true;
@@ -281,7 +255,7 @@ void TlsParser::forget(const Transaction& tx) {
 }
 
 void TlsParser::destroy(AppPool& pool) noexcept {
-  for (Way& w : way_) drop_kept(w, pool);
+  for (Way& w : way_) w.kept.release(pool);
   destroy_open(pool, tx_);
   pool.destroy(this);
 }

@@ -15,6 +15,7 @@
 // one buffer a direction that grows with the bytes that came. An established flow keeps only this object.
 #pragma once
 
+#include "dataplane/app/kept.h"
 #include "dataplane/app/parser.h"
 #include "dataplane/app/tls_hello.h"
 
@@ -37,9 +38,8 @@ class TlsParser final : public Parser {
   static Probe probe(Direction d, Bytes first, std::uint16_t port);
 
  private:
-  struct Way {                     // one direction
-    std::uint8_t* kept = nullptr;  // an unfinished handshake or SSLv2 message
-    std::uint32_t size = 0, room = 0;
+  struct Way {                  // one direction
+    Kept kept;                  // an unfinished handshake or SSLv2 message
     std::uint32_t left = 0;     // of the record's content, still to come
     std::uint32_t discard = 0;  // of a handshake message that is too long
     std::uint16_t length = 0;   // of the record
@@ -59,8 +59,6 @@ class TlsParser final : public Parser {
   Fed content(Direction d, Bytes bytes, FlowFacts& facts, Host& host);
   Fed handshake(Direction d, Bytes bytes, FlowFacts& facts, Host& host);
   Fed record_end(Direction d, FlowFacts& facts, Host& host);
-  bool keep(Way& w, Bytes bytes, AppPool& pool);
-  void drop_kept(Way& w, AppPool& pool);
   Fed heartbeat(Direction d, Host& host);
   Fed message(Direction d, std::uint8_t type, Bytes body, FlowFacts& facts, Host& host);
   Fed v2_message(Direction d, Bytes body, FlowFacts& facts, Host& host);

@@ -31,32 +31,32 @@ Fed TlsParser::handshake(Direction d, Bytes bytes, FlowFacts& facts, Host& host)
       continue;
     }
     Bytes whole;
-    if (w.size == 0 && bytes.size() >= 4 && bytes.size() - 4 >= message_size(bytes.data())) {
+    if (w.kept.size() == 0 && bytes.size() >= 4 && bytes.size() - 4 >= message_size(bytes.data())) {
       whole = bytes.first(4 + message_size(bytes.data()));
       bytes = bytes.subspan(whole.size());
     } else {
-      std::size_t want = w.size < 4 ? 4 : 4 + message_size(w.kept);
-      std::size_t take = std::min(want - w.size, bytes.size());
-      if (!keep(w, bytes.first(take), host.pool())) return give_up(d, AppEvent::none, host);
+      std::size_t want = w.kept.size() < 4 ? 4 : 4 + message_size(w.kept.data());
+      std::size_t take = std::min(want - w.kept.size(), bytes.size());
+      if (!w.kept.append(host.pool(), bytes.first(take))) return give_up(d, AppEvent::none, host);
       bytes = bytes.subspan(take);
-      if (w.size < 4) break;
-      want = 4 + message_size(w.kept);
+      if (w.kept.size() < 4) break;
+      want = 4 + message_size(w.kept.data());
       if (want - 4 > kMaxHandshakeMessage) {
         raise(d, AppEvent::tls_handshake_invalid_length, host);
-        w.discard = static_cast<std::uint32_t>(want - w.size);
-        drop_kept(w, host.pool());
+        w.discard = static_cast<std::uint32_t>(want - w.kept.size());
+        w.kept.release(host.pool());
         continue;
       }
-      if (w.size < want) continue;
-      whole = Bytes(w.kept, w.size);
+      if (w.kept.size() < want) continue;
+      whole = w.kept.view();
     }
     if (whole.size() - 4 > kMaxHandshakeMessage) {
       raise(d, AppEvent::tls_handshake_invalid_length, host);
       continue;
     }
-    const bool kept = whole.data() == w.kept;
+    const bool kept = whole.data() == w.kept.data();
     if (message(d, whole[0], whole.subspan(4), facts, host) == Fed::failed) return Fed::failed;
-    if (kept) drop_kept(w, host.pool());
+    if (kept) w.kept.release(host.pool());
   }
   return Fed::ok;
 }

@@ -146,6 +146,7 @@ class Transaction {
   Side side[2];  // index(Direction)
   Facts facts;
   Side& of(Direction d) { return side[index(d)]; }
+  const Side& of(Direction d) const { return side[index(d)]; }
   std::uint8_t finished = 0;  // bit index(d): Host::finish was called for that side
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <time.h>
+#include <x86intrin.h>
 
 #include <cstdint>
 
@@ -22,5 +23,20 @@ inline std::uint64_t monotonic_ns() {
 inline std::uint64_t wall_ns() {
   return clock_ns(CLOCK_REALTIME);
 }
+
+// The TSC's rate, measured between construction and the call; for what was counted in ticks.
+class TickRate {
+ public:
+  TickRate() : ticks_(__rdtsc()), ns_(monotonic_ns()) {}
+  std::uint64_t per_second() const {
+    const std::uint64_t ns = monotonic_ns() - ns_;
+    return ns == 0 ? 1
+                   : static_cast<std::uint64_t>(static_cast<double>(__rdtsc() - ticks_) * 1e9 /
+                                                static_cast<double>(ns));
+  }
+
+ private:
+  std::uint64_t ticks_, ns_;
+};
 
 }  // namespace sekisho

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <system_error>
 
 #include "dataplane/io/log.h"
@@ -217,6 +218,18 @@ void SessionServer::dispatch(Incoming& in) {
       std::memcpy(&request, body.data(), sizeof request);
       Pages pages(*this, header.sequence);
       handler_.flows(request, pages);
+      return;
+    }
+    case abi::MessageKind::signature_costs: {
+      if (!fits(sizeof(abi::CostsRequest), sizeof(abi::CostsRequest), 0)) return;
+      abi::CostsRequest request;
+      std::memcpy(&request, body.data(), sizeof request);
+      if (request.order >= abi::CostOrder::count_ || request.limit == 0 || request.limit > abi::kMaxCosts)
+        return refuse(header, "an unknown order, or more signatures than an answer holds");
+      const auto costs = std::make_unique<abi::CostsAnswer>();
+      handler_.costs(request, *costs);
+      answer(kAnswer, header.sequence, costs.get(),
+             offsetof(abi::CostsAnswer, cost) + costs->count * sizeof costs->cost[0]);
       return;
     }
     case abi::MessageKind::reset: {

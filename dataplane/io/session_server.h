@@ -41,6 +41,8 @@ class SessionHandler {
   virtual abi::LoadAnswer load(const Descriptor& snapshot) = 0;
   // The last page sent has last = 1.
   virtual void flows(const abi::FlowsRequest& request, FlowsWriter& writer) = 0;
+  // answer: all zero. REQUIRES: request.limit <= abi::kMaxCosts.
+  virtual void costs(const abi::CostsRequest& request, abi::CostsAnswer& answer) = 0;
   virtual abi::PlainAnswer reset(std::span<const std::uint16_t> links) = 0;
   virtual abi::RestoreAnswer restore(const Descriptor& records) = 0;
   virtual void stop() = 0;

@@ -274,6 +274,14 @@ void Steward::flows(const abi::FlowsRequest& request, FlowsWriter& writer) {
   end(abi::Status::ok);
 }
 
+void Steward::costs(const abi::CostsRequest& request, abi::CostsAnswer& answer) {
+  if (current_ == nullptr) return;
+  const auto rows = current_->snapshot.costs(request.order, request.limit);
+  answer.generation = current_->snapshot.view.generation();
+  answer.count = static_cast<std::uint32_t>(rows.size());
+  std::copy(rows.begin(), rows.end(), answer.cost);
+}
+
 // A reset is asked for in the words (SEKISHO_WORD_CUT_RESET), where a worker sees it together with the cut.
 abi::PlainAnswer Steward::reset(std::span<const std::uint16_t> links) {
   const sekisho_words* words = words_.get();

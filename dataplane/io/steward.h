@@ -48,6 +48,7 @@ class Steward final : public SessionHandler {
   Hello hello(const Descriptor& words) override;
   abi::LoadAnswer load(const Descriptor& snapshot) override;
   void flows(const abi::FlowsRequest& request, FlowsWriter& writer) override;
+  void costs(const abi::CostsRequest& request, abi::CostsAnswer& answer) override;
   abi::PlainAnswer reset(std::span<const std::uint16_t> links) override;
   abi::RestoreAnswer restore(const Descriptor& records) override;
   void stop() override { stopping_ = true; }

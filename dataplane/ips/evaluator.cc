@@ -2,6 +2,7 @@
 
 #include <x86intrin.h>
 
+#include "dataplane/base/count.h"
 #include "dataplane/ips/checks.h"
 #include "dataplane/ips/evaluator_chain.h"
 #include "dataplane/ips/state.h"
@@ -12,8 +13,6 @@ namespace {
 using abi::Buffer;
 using abi::GroupRecord;
 using abi::SignatureRecord;
-
-constexpr std::uint32_t kSampled = 64;  // one judgement of so many is timed
 
 View entry_view(const app::Side::Entry& e) {
   View v;
@@ -219,13 +218,13 @@ Outcome judge(const SetView& set, std::uint32_t signature, const PacketContext& 
   const SignatureRecord& s = set.signatures[signature];
   scratch.impl().awaited = abi::kNone32;
   if (scratch.cost == nullptr) return judge_signature(set, s, context, tx, side, flow, scratch);
-  SignatureCost& cost = scratch.cost[signature];
-  ++cost.checks;
-  const bool timed = ++scratch.impl().judged % kSampled == 0;
+  SignatureCounts& cost = scratch.cost[signature];
+  add(cost.judged);
+  const bool timed = ++scratch.impl().judged % SignatureCounts::kSampled == 0;
   const std::uint64_t start = timed ? __rdtsc() : 0;
   const Outcome o = judge_signature(set, s, context, tx, side, flow, scratch);
-  if (timed) cost.ticks += (__rdtsc() - start) * kSampled;
-  if (o == Outcome::match) ++cost.matches;
+  if (timed) add(cost.ticks, (__rdtsc() - start) * SignatureCounts::kSampled);
+  if (o == Outcome::match) add(cost.matches);
   return o;
 }
 

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/ips/cost.h"
 #include "dataplane/ips/evaluator_context.h"
 #include "dataplane/ips/flow_state.h"
 #include "dataplane/ips/host_state.h"
@@ -25,12 +26,6 @@ enum class Outcome : std::uint8_t {
   no,    // nor with more bytes
   more,  // not now; more bytes of a buffer that grows, or a buffer that is not there yet, could change it
   match
-};
-
-// Of one signature in one worker; arrays of them are given by pointer.
-struct SignatureCost {
-  std::uint64_t checks = 0, matches = 0;
-  std::uint64_t ticks = 0;  // TSC, sampled: every 64th check, times 64
 };
 
 struct EvaluatorCounters {
@@ -55,9 +50,9 @@ class Scratch {
   std::uint32_t awaited() const;
 
   EvaluatorCounters counters;
-  SignatureCost* cost = nullptr;  // one for each signature of the set in use; nullptr: not counted
-  HostState* hosts = nullptr;     // shared; nullptr: xbits and hostbits do not match and cannot be set
-  app::AppPool* pool = nullptr;   // for FlowState; nullptr: only what fits inline
+  SignatureCounts* cost = nullptr;  // one for each signature of the set in use; nullptr: not counted
+  HostState* hosts = nullptr;       // shared; nullptr: xbits and hostbits do not match and cannot be set
+  app::AppPool* pool = nullptr;     // for FlowState; nullptr: only what fits inline
 
   struct Impl;
   Impl& impl() { return *impl_; }

@@ -21,6 +21,7 @@ Inspector::~Inspector() = default;
 
 void Inspector::use(const LoadedSet* set, ScanScratch* scratch, std::uint32_t generation) {
   set_ = set;
+  scratch_.cost = set != nullptr ? scratch->cost.data() : nullptr;
   scan_scratch_ = scratch;
   generation_ = generation;
   std::fill(stamp_.begin(), stamp_.end(), 0);

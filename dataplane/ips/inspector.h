@@ -212,6 +212,11 @@ class Inspector final : private app::Host {
   void judge_touched();
   void next_epoch();
   void add_candidate(std::uint32_t signature, std::uint64_t literal_end);
+  static constexpr std::size_t kMaxCandidates = 8192, kMaxTouched = 512, kMaxEvents = 64, kMaxFound = 256;
+  using EventList = std::array<abi::AppEvent, kMaxEvents>;
+  // What was raised for a transaction (nullptr: for none), in one direction or (nullptr) both.
+  std::span<const abi::AppEvent> events_of(const app::Transaction* tx, const app::Direction* d,
+                                           EventList& list) const;
   struct Found;
   bool covers_flow(const Found& found, abi::SignatureType type) const;
   void record(std::uint32_t signature, const app::Transaction* tx);
@@ -244,7 +249,6 @@ class Inspector final : private app::Host {
     bool stateful;  // found in the stream or in a transaction, not in this packet alone
   };
   static constexpr std::uint32_t kIdleLookBack = 256;
-  static constexpr std::size_t kMaxCandidates = 8192, kMaxTouched = 512, kMaxEvents = 64, kMaxFound = 256;
 
   const InspectorOptions options_;
   HostState& hosts_;

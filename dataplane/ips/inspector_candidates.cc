@@ -20,6 +20,7 @@ void Inspector::add_candidate(std::uint32_t signature, std::uint64_t literal_end
     return;
   }
   stamp_[signature] = epoch_;
+  if (scratch_.cost != nullptr) add(scratch_.cost[signature].hits);
   candidate_[candidates_++] = {signature, literal_end};
 }
 

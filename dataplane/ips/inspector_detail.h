@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/base/count.h"
 #include "dataplane/ips/content.h"
 #include "dataplane/ips/inspector.h"
 

@@ -38,9 +38,6 @@ void Inspector::finish(app::Transaction& tx, Direction d) {
       if (candidates_ != 0) judge_candidates(nullptr, d);
       judge_touched();
     }
-    // Matches may still point at them.
-    for (std::size_t i = 0; i < found_count_; ++i) found_[i].tx = nullptr;
-    for (std::size_t i = 0; i < event_count_; ++i) events_[i].tx = nullptr;
     destroy_finished();
   }
   finished_[finished_count_++] = &tx;

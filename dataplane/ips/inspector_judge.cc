@@ -5,15 +5,20 @@ namespace sekisho::ips {
 
 using namespace detail;
 
+std::span<const abi::AppEvent> Inspector::events_of(const app::Transaction* tx, const Direction* d,
+                                                    EventList& list) const {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < event_count_; ++i)
+    if (events_[i].tx == tx && (d == nullptr || events_[i].d == *d)) list[n++] = events_[i].event;
+  return {list.data(), n};
+}
+
 void Inspector::judge_candidates(const app::Transaction* tx, Direction d) {
   std::sort(candidate_.get(), candidate_.get() + candidates_);
   counters_.candidates += candidates_;
   const SetView& view = set_->set->view();
-  abi::AppEvent raised[kMaxEvents];
-  std::size_t raised_count = 0;
-  for (std::size_t i = 0; i < event_count_; ++i)
-    if (events_[i].tx == tx) raised[raised_count++] = events_[i].event;
-  context_.app_events = {raised, raised_count};
+  EventList raised;
+  context_.app_events = events_of(tx, nullptr, raised);
   const FlowState& bits = flow_ != nullptr ? flow_->state : no_flow_state_;
   for (std::size_t i = 0; i < candidates_; ++i) {
     const Candidate c = candidate_[i];
@@ -122,11 +127,8 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
   std::sort(candidate_.get(), candidate_.get() + candidates_);
   counters_.candidates += candidates_;
   const SetView& view = set.view();
-  abi::AppEvent raised[kMaxEvents];
-  std::size_t raised_count = 0;
-  for (std::size_t i = 0; i < event_count_; ++i)
-    if (events_[i].tx == &tx && events_[i].d == d) raised[raised_count++] = events_[i].event;
-  context_.app_events = {raised, raised_count};
+  EventList raised;
+  context_.app_events = events_of(&tx, &d, raised);
   const std::uint8_t packet_direction = context_.direction;
   // A transaction may have grown against the packet's way; the packet's addresses stand for its flow.
   const bool turned = packet_direction != direction;
@@ -274,9 +276,16 @@ void Inspector::destroy_finished() {
   for (std::size_t i = 0; i < finished_count_; ++i) {
     app::Transaction* tx = finished_[i];
     if (flow_ != nullptr && flow_->parser != nullptr) flow_->parser->forget(*tx);
+    // What was found in it stays found.
+    for (std::size_t k = 0; k < found_count_; ++k)
+      if (found_[k].tx == tx) found_[k].tx = nullptr;
+    std::size_t left = 0;
+    for (std::size_t k = 0; k < event_count_; ++k)
+      if (events_[k].tx != tx) events_[left++] = events_[k];
+    event_count_ = left;
     pool_.destroy(tx);
   }
-  finished_count_ = event_count_ = found_count_ = 0;
+  finished_count_ = 0;
 }
 
 }  // namespace sekisho::ips

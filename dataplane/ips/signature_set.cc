@@ -186,6 +186,7 @@ bool ScanScratch::grow(const SignatureSet& set) {
   for (const hs_database_t* d : set.databases())
     if (hs_alloc_scratch(d, &hyperscan) != HS_SUCCESS) return false;
   if (literal.size() < set.literal_count()) literal.resize(set.literal_count());
+  if (cost.size() < set.view().signatures.size()) cost.resize(set.view().signatures.size());
   if (posting.size() < set.postings().size()) posting.resize(set.postings().size());
   return true;
 }

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/ips/cost.h"
 #include "dataplane/ips/set_view.h"
 #include "dataplane/ips/signature_set_always.h"
 
@@ -140,6 +141,9 @@ class ScanScratch {
   hs_scratch* hyperscan = nullptr;
   std::vector<LiteralState> literal;
   std::vector<std::uint32_t> posting;  // serial of the last scan call that reported it
+
+  // What signatures cost this worker since the set was loaded. Read by the steward at any time.
+  std::vector<SignatureCounts> cost;
 
  private:
   std::uint32_t serial_ = 0;

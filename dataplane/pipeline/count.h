@@ -1,24 +1,16 @@
-// Counters with one writer that other processes read: plain loads and stores, formally atomic.
+// Counting in the pipeline.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
+
+#include "dataplane/base/count.h"
 
 namespace sekisho::pipeline {
 
-inline void add(std::uint64_t& counter, std::uint64_t n = 1) {
-  const std::atomic_ref<std::uint64_t> c(counter);
-  c.store(c.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-}
-inline void sub(std::uint64_t& counter, std::uint64_t n = 1) {
-  add(counter, ~n + 1);
-}
-inline void set(std::uint64_t& counter, std::uint64_t value) {
-  std::atomic_ref<std::uint64_t>(counter).store(value, std::memory_order_relaxed);
-}
-inline void publish(std::uint64_t& counter, std::uint64_t value) {
-  std::atomic_ref<std::uint64_t>(counter).store(value, std::memory_order_release);
-}
+using sekisho::add;
+using sekisho::publish;
+using sekisho::set;
+using sekisho::sub;
 
 // So many a second, in bursts of at most a tenth of that. Times in ns; a clock that steps back grants
 // nothing.

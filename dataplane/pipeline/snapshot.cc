@@ -25,4 +25,10 @@ bool Snapshot::load_signatures(unsigned workers, std::string& why) {
   return true;
 }
 
+std::vector<abi::SignatureCost> Snapshot::costs(abi::CostOrder order, std::size_t limit) const {
+  std::vector<std::span<const ips::SignatureCounts>> workers;
+  for (const auto& s : scratch) workers.emplace_back(s->cost);
+  return ips::dearest(workers, order, limit, ticks_.per_second());
+}
+
 }  // namespace sekisho::pipeline

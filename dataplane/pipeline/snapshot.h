@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/abi/session.h"
+#include "dataplane/base/clock.h"
 #include "dataplane/packet/topology.h"
 #include "dataplane/policy/snapshot_view.h"
 
@@ -32,6 +34,11 @@ struct Snapshot {
   bool load_signatures(unsigned workers, std::string& why);
   std::shared_ptr<const ips::LoadedSet> signatures;
   std::vector<std::unique_ptr<ips::ScanScratch>> scratch;
+  // The dearest signatures, all workers together (ips/cost.h). Allocates; the steward's.
+  std::vector<abi::SignatureCost> costs(abi::CostOrder order, std::size_t limit) const;
+
+ private:
+  TickRate ticks_;
 };
 
 }  // namespace sekisho::pipeline

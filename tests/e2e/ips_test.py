@@ -118,6 +118,8 @@ def test_prevent_stops_a_request_and_says_so():
             return counters.get("signature_drops", 0) > 0 and counters.get("inspected_bytes", 0) > 0
         lab.wait(counted, 10, "the counters")
         assert "signature" in lab.sekisho("drops")[1]
+        top = lab.json("signatures", "top", "--by", "matches")["signatures"]
+        assert top[0]["sid"] == 8000001 and top[0]["matches"] >= 1 and top[0]["judged"] >= top[0]["matches"], top
         _assert_passes(maint, server)
 
 

@@ -48,6 +48,11 @@ struct Recorder final : SessionHandler {
       ++sent;
     }
   }
+  void costs(const abi::CostsRequest& request, abi::CostsAnswer& answer) override {
+    ++calls;
+    answer.generation = 7;
+    answer.count = request.limit;
+  }
   abi::PlainAnswer reset(std::span<const std::uint16_t> asked) override {
     ++calls;
     links.assign(asked.begin(), asked.end());
@@ -306,6 +311,20 @@ TEST_F(SessionServerTest, FlowPagesCarryOnlyWhatTheyHold) {
   send_raw(message(abi::MessageKind::flows, &request, sizeof request - 1));
   handler_.calls = 0;
   expect_refused();
+}
+TEST_F(SessionServerTest, CostsAreBoundedByWhatAnAnswerHolds) {
+  abi::CostsRequest request{abi::CostOrder::hits, 3};
+  send_raw(message(abi::MessageKind::signature_costs, &request, sizeof request));
+  const auto a = receive();
+  ASSERT_TRUE(a);
+  EXPECT_EQ(a->body.size(), offsetof(abi::CostsAnswer, cost) + 3 * sizeof(abi::SignatureCost));
+  handler_.calls = 0;
+  for (const abi::CostsRequest& bad : {abi::CostsRequest{abi::CostOrder::hits, 0},
+                                       {abi::CostOrder::hits, abi::kMaxCosts + 1},
+                                       {abi::CostOrder::count_, 1}}) {
+    send_raw(message(abi::MessageKind::signature_costs, &bad, sizeof bad));
+    expect_refused();
+  }
 }
 TEST_F(SessionServerTest, ClientThatDoesNotReadIsDropped) {
   handler_.pages = 1000;

@@ -403,15 +403,39 @@ TEST(FlowStateTest, HoldsManyBitsAndGivesMemoryBack) {
 TEST(Cost, CountsChecksAndMatches) {
   const RuleSet set(tcp("content:\"a\";"));
   Scene s;
-  SignatureCost cost{};
+  SignatureCounts cost{};
   s.scratch.cost = &cost;
   s.payload("a");
   for (unsigned i = 0; i < 128; ++i) s.judge(set, 1);
   s.payload("b");
   s.judge(set, 1);
-  EXPECT_EQ(cost.checks, 129u);
+  EXPECT_EQ(cost.judged, 129u);
   EXPECT_EQ(cost.matches, 128u);
   EXPECT_GT(cost.ticks, 0u);
+}
+
+TEST(Cost, TheDearestOfAllWorkersInTheOrderAskedFor) {
+  std::vector<SignatureCounts> a(4), b(4);
+  a[1] = {10, 5, 1, 1000};
+  b[1] = {10, 5, 0, 1000};
+  a[2] = {3, 3, 3, 9000};
+  b[3] = {50, 0, 0, 0};
+  const std::vector<std::span<const SignatureCounts>> workers{a, b};
+  const auto ids = [&](abi::CostOrder order, std::size_t limit) {
+    std::string out;
+    for (const abi::SignatureCost& c : dearest(workers, order, limit, 1'000'000'000))
+      out += std::to_string(c.signature);
+    return out;
+  };
+  EXPECT_EQ(ids(abi::CostOrder::time, 9), "213") << "0 was never looked at";
+  EXPECT_EQ(ids(abi::CostOrder::hits, 2), "31");
+  EXPECT_EQ(ids(abi::CostOrder::judged, 1), "1");
+  EXPECT_EQ(ids(abi::CostOrder::matches, 1), "2");
+  const auto first = dearest(workers, abi::CostOrder::judged, 1, 1'000'000'000).front();
+  EXPECT_EQ(first.hits, 20u);
+  EXPECT_EQ(first.judged, 10u);
+  EXPECT_EQ(first.matches, 1u);
+  EXPECT_EQ(first.time_ns, 2000u);
 }
 
 }  // namespace

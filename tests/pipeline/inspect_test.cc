@@ -53,6 +53,25 @@ TEST(Inspect, ACondemnedFlowThatComesAgainStaysOut) {
   EXPECT_EQ(Conversation{w}.syn(), DropReason::flow_condemned);
 }
 
+// More transactions end in one segment than are kept: what was found in the first of them still counts.
+TEST(Inspect, AMatchOutlivesThousandsOfTransactionsInItsSegment) {
+  TestWorld w(
+      site_toml(kAllowAll), 1024,
+      with("drop mqtt any any -> any any (msg:\"evil\"; mqtt.publish.topic; content:\"evil\"; sid:1;)\n"));
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  const auto message = [](char type, const std::string& body) {
+    return std::string(1, type) + static_cast<char>(body.size()) + body;
+  };
+  using namespace std::string_literals;
+  ASSERT_EQ(t.say(message('\x10', "\0\x04MQTT\x04\x02\0\x3c\0\x01z"s)), DropReason::none);
+  ASSERT_EQ(t.answer(message('\x20', "\0\0"s)), DropReason::none);
+  std::string many = message('\x30', "\0\4evilx"s);
+  for (int i = 0; i < 700; ++i) many += "\xc0\0"s;  // PINGREQ
+  EXPECT_EQ(t.say(many), DropReason::signature);
+  EXPECT_EQ(w.alerts(), "1!");
+}
+
 TEST(Inspect, DetectOnlyAlerts) {
   TestWorld w(site_toml(kAllowAll), 1024, with(kEvil, abi::IpsMode::detect));
   Conversation t{w};
