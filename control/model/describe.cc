@@ -218,6 +218,37 @@ Described rule_of(const Rule& r, const Model& model) {
           r.at};
 }
 
+std::string rate(const RateLimit& r) {
+  return r.count == 0 ? "never" : fmt::format("{} in {}", r.count, duration_text(r.within_s));
+}
+
+Described vendor_of(const Vendor& v, const Model& model) {
+  static constexpr const char* kSeverities[] = {"never", "informational", "minor", "major", "critical"};
+  std::vector<std::string> names, roles = v.approver_roles, ports;
+  for (const VendorService& s : v.services) names.push_back(s.name);
+  for (const std::string& person : v.approver_people) roles.push_back(fmt::format("person {}", person));
+  for (const std::uint16_t port : v.suspend.brute_ports) ports.push_back(fmt::format("{}", port));
+  return {
+      v.name,
+      {{"company", one(v.company)},
+       {"from", zone_names(v.from_zones, model)},
+       {"to", one(model.zones[v.to_zone].name)},
+       {"source", ranges(v.source)},
+       {"target", one(to_string(v.target))},
+       {"services", names},
+       {"longest", one(duration_text(v.longest_s))},
+       {"approvers", roles},
+       {"suspend.scan", one(rate(v.suspend.scan))},
+       {"suspend.brute_force", one(rate(v.suspend.brute_force))},
+       {"suspend.brute_force.below", one(size_text(v.suspend.brute_below))},
+       {"suspend.brute_force.ports", ports},
+       {"suspend.severity", one(std::string(kSeverities[v.suspend.severity]))},
+       {"suspend.volume", one(v.suspend.volume == 0 ? std::string("never") : size_text(v.suspend.volume))},
+       {"suspend.lateral", one(rate(v.suspend.lateral))},
+       {"report_within", one(duration_text(v.report_within_s))}},
+      v.at};
+}
+
 template <typename List, typename Each>
 std::vector<Described> each(const List& list, Each one_of) {
   std::vector<Described> out;
@@ -261,6 +292,7 @@ std::vector<DescribedKind> describe(const Model& model) {
                        {{"description", one(a.description)}, {"longest", one(duration_text(a.longest_s))}},
                        a.at};
                  })});
+  out.push_back({"vendor", each(model.vendors, [&](const Vendor& v) { return vendor_of(v, model); })});
   out.push_back({"signature variable", each(model.ips.variables, [](const IpsVariable& v) {
                    return Described{v.name, {{"", one(v.value)}}, v.at};
                  })});

@@ -12,6 +12,7 @@
 
 #include "control/model/ips.h"
 #include "control/model/place.h"
+#include "control/model/vendor.h"
 #include "dataplane/abi/snapshot.h"
 
 namespace sekisho::control {
@@ -68,7 +69,8 @@ struct Schedule {
 };
 struct VendorAccess {
   std::string name, description;
-  std::uint32_t longest_s = 8 * 3600;  // no ticket may hold it open longer
+  std::uint32_t longest_s = 8 * 3600;   // no ticket may hold it open longer
+  std::optional<std::uint16_t> vendor;  // index: a [[vendor]] made it, only that one's tickets open it
   Position at;
 };
 struct Rule {
@@ -98,7 +100,8 @@ struct Model {
   std::vector<Schedule> schedules;
   std::vector<std::string> accesses;
   std::vector<VendorAccess> access_details;  // same indices as accesses
-  std::vector<Rule> rules;
+  std::vector<Vendor> vendors;
+  std::vector<Rule> rules;  // those of vendors first, then as declared
   Ips ips;
   std::string text;  // of the file, as read (hashed into the snapshot, kept by the store)
 };

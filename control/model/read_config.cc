@@ -12,7 +12,7 @@ namespace {
 void check_top_level(const TomlNode& root, Findings& findings) {
   const std::vector<std::string> known = {"gateway",   "limits",        "timeouts", "port",      "zone",
                                           "interface", "wire",          "link",     "addresses", "services",
-                                          "schedules", "vendor_access", "rule",     "ips"};
+                                          "schedules", "vendor_access", "vendor",   "rule",      "ips"};
   for (const TomlEntry& entry : root.table) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     std::string expected;
@@ -50,7 +50,9 @@ ReadResult read_config(std::string_view text, std::string file_name, std::uint64
   read_services(draft, *root);
   read_schedules(draft, *root);
   read_vendor_accesses(draft, *root);
+  read_vendors(draft, *root);
   read_rules(draft, *root);
+  add_vendor_rules(draft);
   read_ips(draft, *root);
 
   const bool failed = draft.findings.failed();

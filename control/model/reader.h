@@ -79,7 +79,7 @@ struct Draft {
   Findings findings;
   Model model;
   std::uint64_t now_wall_s = 0;
-  Names ports, zones, interfaces, wires, links, schedules, accesses, rules;
+  Names ports, zones, interfaces, wires, links, schedules, accesses, vendors, rules;
   std::vector<bool> sound;  // by interface: its port and zone exist; wires take no others
   std::size_t rule_ranges = 0, rule_services = 0;  // of all rules, against kMaxTotalRanges
 };
@@ -113,7 +113,9 @@ void read_addresses(Draft& draft, const TomlNode& root);
 void read_services(Draft& draft, const TomlNode& root);
 void read_schedules(Draft& draft, const TomlNode& root);
 void read_vendor_accesses(Draft& draft, const TomlNode& root);
+void read_vendors(Draft& draft, const TomlNode& root);  // and, after read_rules, their rules
 void read_rules(Draft& draft, const TomlNode& root);
+void add_vendor_rules(Draft& draft);
 void read_ips(Draft& draft, const TomlNode& root);
 
 // `inspect_depth` of a link: a size, 0 or "all" (0); in KiB.

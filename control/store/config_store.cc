@@ -1,6 +1,5 @@
 #include "control/store/config_store.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,9 +8,9 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
+
+#include "control/store/atomic_file.h"
 
 namespace sekisho::control {
 namespace fs = std::filesystem;
@@ -22,14 +21,7 @@ namespace {
 constexpr std::size_t kMaxFile = 8u << 20;
 
 std::optional<std::string> read_file(const std::string& path) {
-  std::error_code ec;
-  const auto size = fs::file_size(path, ec);
-  if (ec || size > kMaxFile) return std::nullopt;
-  std::ifstream in(path, std::ios::binary);
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (!in) return std::nullopt;
-  return text.str();
+  return read_small_file(path, kMaxFile);
 }
 
 std::string stem(std::uint32_t version) {
@@ -45,14 +37,6 @@ std::optional<std::uint32_t> number(const std::string& text) {
   return static_cast<std::uint32_t>(std::stoul(text));
 }
 
-bool sync_directory(const std::string& directory) {
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return false;
-  const bool good = fsync(fd) == 0;
-  close(fd);
-  return good;
-}
-
 }  // namespace
 
 ConfigStore::ConfigStore(std::string directory) : directory_(std::move(directory)) {}
@@ -66,24 +50,9 @@ std::string ConfigStore::open() {
 }
 
 bool ConfigStore::write_atomically(const std::string& name, const std::string& content) {
-  const std::string path = directory_ + "/" + name, temporary = path + ".new";
-  const int fd = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  bool good = fd >= 0;
-  for (std::size_t at = 0; good && at < content.size();) {
-    const ssize_t n = ::write(fd, content.data() + at, content.size() - at);
-    if (n < 0 && errno == EINTR) continue;
-    good = n > 0;
-    if (good) at += static_cast<std::size_t>(n);
-  }
-  good = good && fsync(fd) == 0;
-  if (!good) error_ = path + ": " + std::strerror(errno);
-  if (fd >= 0) close(fd);
-  if (good && (rename(temporary.c_str(), path.c_str()) != 0 || !sync_directory(directory_))) {
-    error_ = path + ": " + std::strerror(errno);
-    good = false;
-  }
-  if (!good) unlink(temporary.c_str());
-  return good;
+  const std::string error = control::write_atomically(directory_ + "/" + name, content);
+  if (!error.empty()) error_ = error;
+  return error.empty();
 }
 
 std::optional<std::uint32_t> ConfigStore::add(const std::string& text, const std::string& who,

@@ -20,6 +20,8 @@ bool CutSweep::step() noexcept {
       flows_.end(i, abi::FlowEnd::link_cut);
     } else if (any_quarantine && quarantined(f)) {
       flows_.end(i, abi::FlowEnd::quarantined);
+    } else if (c_.snapshot != nullptr && flows_.access_over(f)) {
+      flows_.end(i, abi::FlowEnd::access_closed);
     }
   });
   if (!done) return true;

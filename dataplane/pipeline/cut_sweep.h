@@ -1,5 +1,5 @@
-// After a word has changed: ends the flows of cut links and of quarantined hosts, a piece between two bursts,
-// and sends the RSTs that a cut with reset asks for. Thread: one worker.
+// After a word has changed: ends the flows of cut links, of quarantined hosts and of closed vendor accesses,
+// a piece between two bursts, and sends the RSTs that a cut with reset asks for. Thread: one worker.
 #pragma once
 
 #include <cstdint>

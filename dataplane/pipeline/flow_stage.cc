@@ -204,17 +204,20 @@ policy::Decision FlowStage::decide(const policy::Query& query) const noexcept {
                         [this](std::uint16_t access) { return c_.words.access_open(access, c_.now_ns); });
 }
 
+bool FlowStage::access_over(const flow::Flow& f) const noexcept {
+  if ((f.flags & flag::kAccess) == 0 || f.generation != c_.epoch) return false;
+  const std::uint16_t access =
+      f.rule < c_.snapshot->view.rules.size() ? c_.snapshot->view.rules[f.rule].access : abi::kNone16;
+  return access == abi::kNone16 || !c_.words.access_open(access, c_.now_ns);
+}
+
 bool FlowStage::still_allowed(Burst& burst, std::uint32_t slot, std::uint32_t index) noexcept {
   flow::Flow& f = table_.flow(index);
   if (f.generation != c_.epoch) return judge_again(burst, slot, index);
-  if (f.flags & flag::kAccess) {
-    const std::uint16_t access =
-        f.rule < c_.snapshot->view.rules.size() ? c_.snapshot->view.rules[f.rule].access : abi::kNone16;
-    if (access == abi::kNone16 || !c_.words.access_open(access, c_.now_ns)) {
-      end(index, abi::FlowEnd::access_closed);
-      burst.drop(slot, DropReason::access_closed);
-      return false;
-    }
+  if (access_over(f)) {
+    end(index, abi::FlowEnd::access_closed);
+    burst.drop(slot, DropReason::access_closed);
+    return false;
   }
   if ((f.flags & flag::kLearned) && !c_.learning(f.link)) return judge_again(burst, slot, index);
   return true;

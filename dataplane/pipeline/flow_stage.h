@@ -32,6 +32,10 @@ class FlowStage {
   // The flow's entry is about to go: inspection gives back what it holds.
   InspectStage* inspect = nullptr;
 
+  // Whether the vendor access that let this flow in is closed by now. A flow that the present snapshot has
+  // not judged yet is left to its next packet.
+  bool access_over(const flow::Flow& flow) const noexcept;
+
   // For FlowTable::sweep, which erases the entry itself.
   void end_expired(std::uint32_t index) noexcept {
     ended(index, flow::natural_end(table_.flow(index).state));

@@ -264,6 +264,30 @@ access = "repair"
   EXPECT_EQ(t.say("late"), DropReason::access_closed) << "nobody has to say so: the deadline does";
 }
 
+TEST(Gateway, AClosedAccessEndsItsFlowsWithoutAPacketOfTheirs) {
+  TestWorld w(site_toml(R"(
+[[rule]]
+name = "repair"
+from = "clinic"
+to = "servers"
+service = { tcp = 445 }
+action = "accept"
+access = "repair"
+)"));
+  Conversation t{w};
+  w.words->access[0] = {w.now_ns + 60 * kSecond, SEKISHO_WORD_OPEN, 0};
+  ASSERT_EQ(t.established(), DropReason::none);
+  ++w.words->generation;
+  w.rest();
+  EXPECT_TRUE(w.of_kind(abi::EventKind::flow_end).empty()) << "another word changed, not this one";
+  w.words->access[0] = {};
+  ++w.words->generation;
+  w.rest();
+  ASSERT_EQ(w.of_kind(abi::EventKind::flow_end).size(), 1u);
+  EXPECT_EQ(w.of_kind(abi::EventKind::flow_end)[0].end, abi::FlowEnd::access_closed);
+  EXPECT_EQ(w.counters->link[sekisho_link_index(0, 1)].flows_live, 0u);
+}
+
 TEST(Gateway, LimitsPerSourceAreNamed) {
   TestWorld w(site_toml(R"(
 [[rule]]
