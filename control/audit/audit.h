@@ -110,6 +110,13 @@ struct AuditVerdict {
 // Reads only; may run beside a writer (a record being written at this moment is a note at most).
 AuditVerdict verify(const AuditPaths& paths);
 
+// The chain's head as its file tells it. hash: hex; empty: the file is absent or damaged.
+struct AuditHead {
+  std::uint64_t sequence = 0;
+  std::string hash;
+};
+AuditHead audit_head(const AuditPaths& paths);
+
 // The last `count` records (at most 10,000), oldest first, as their lines.
 std::vector<std::string> audit_tail(const AuditPaths& paths, std::size_t count);
 

@@ -217,4 +217,10 @@ std::vector<std::string> audit_tail(const AuditPaths& paths, std::size_t count) 
   return {lines.begin(), lines.end()};
 }
 
+AuditHead audit_head(const AuditPaths& paths) {
+  Head head;
+  if (read_head(paths.head_path(), head) != HeadFile::good) return {};
+  return {head.sequence, to_hex(head.hash)};
+}
+
 }  // namespace sekisho::control

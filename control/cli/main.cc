@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   add_cut_commands(program);
   add_status_commands(program);
   add_config_commands(program);
+  add_response_commands(program);
   add_replay_command(program);
   add_site_commands(program);
   add_signature_commands(program);

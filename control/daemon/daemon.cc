@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "control/daemon/response.h"
 #include "control/model/diagnostic.h"
 #include "control/model/read_config.h"
 #include "control/policy/compile.h"
@@ -87,7 +88,10 @@ std::string Daemon::start() {
 
   // A first start is one without a configuration version, a latch and an audit; only that one opens links.
   const bool first = !store_.current() && store_.history().empty() && (!audit_ || !audit_->had_records());
-  links_ = LinkControl::start(link_options(options_, first), audit_.get(), why);
+  response_ = std::make_unique<Response>(*this);
+  LinkControlOptions for_links = link_options(options_, first);
+  for_links.observer = [this](const Receipt& r) { response_->after(r); };
+  links_ = LinkControl::start(std::move(for_links), audit_.get(), why);
   if (!links_) return why;
 
   links_->set_obedience(std::make_shared<RegionObedience>(session_));
@@ -133,6 +137,7 @@ std::string Daemon::start() {
            checked.failure;
   site_ = checked.site;
   enter_signatures(*checked.site);
+  response_->use(*checked.site);
   events_->set_names(checked.site->names);
   links_->describe(describe_links(checked.site->model));
   if (guard_.state() == GuardState::ready)
@@ -141,6 +146,10 @@ std::string Daemon::start() {
   if (why = audit(the_gateway(), "start", json{{"version", version}}.dump()); !why.empty())
     reports_.push_back(why);
   return {};
+}
+
+NoticeSink& Daemon::notices() {
+  return response_->notices();
 }
 
 std::string Daemon::audit(const Who& who, const std::string& action, const std::string& details_json,
@@ -223,6 +232,7 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
     if (result.loaded) note_in_force(*site);
   }
   enter_signatures(*site);
+  response_->use(*site);
   events_->set_names(site->names);
   links_->describe(describe_links(site->model));
   site_ = site;
@@ -458,6 +468,7 @@ void Daemon::run(const std::atomic<bool>& stop) {
     if (now >= next_second) {
       next_second = now + kSecond;
       links_->tick();
+      response_->watch();
       roll_back_when_due();
       refresh_when_due();
       if (session_.state() == SessionState::running) save_clinical_flows();

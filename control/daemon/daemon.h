@@ -21,6 +21,7 @@
 #include "control/guard/guard_maps.h"
 #include "control/ips/set_store.h"
 #include "control/link/link_control.h"
+#include "control/notice/notice.h"
 #include "control/records/database.h"
 #include "control/session/dataplane_session.h"
 #include "control/store/config_store.h"
@@ -47,6 +48,8 @@ struct ApplyResult {
   std::uint64_t confirm_by_wall_s = 0;
 };
 
+class Response;
+
 class Daemon {
  public:
   explicit Daemon(DaemonOptions options);
@@ -64,6 +67,9 @@ class Daemon {
   ConfigStore& store() { return store_; }
   // records.db: incidents, tickets, reports. Each area adds its tables by SharedDatabase::add before run().
   SharedDatabase& records() { return *records_; }
+  // After start(). Any thread; raise() never waits.
+  NoticeSink& notices();
+  Response& response() { return *response_; }
   AuditPaths audit_paths() const;
   std::shared_ptr<const Site> site() const { return site_.load(); }
   const std::vector<std::string>& reports() const { return reports_; }
@@ -117,6 +123,7 @@ class Daemon {
   DaemonOptions options_;
   std::unique_ptr<Audit> audit_;
   ConfigStore store_;
+  std::unique_ptr<Response> response_;  // before links_: their observer
   std::unique_ptr<LinkControl> links_;
   DataplaneSession session_;
   std::unique_ptr<SharedDatabase> records_;

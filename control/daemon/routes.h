@@ -15,5 +15,6 @@ void add_command_routes(ApiServer& server, Daemon& daemon);
 void add_query_routes(ApiServer& server, Daemon& daemon);
 void add_config_routes(ApiServer& server, Daemon& daemon);
 void add_signature_routes(ApiServer& server, Daemon& daemon);
+void add_response_routes(ApiServer& server, Daemon& daemon);
 
 }  // namespace sekisho::control

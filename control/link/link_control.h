@@ -32,6 +32,9 @@ struct LinkControlOptions {
   std::size_t receipts_kept = 10000;
   std::uint64_t deadline_ns = kSecond;  // for the workers' answers
   std::uint64_t undo_window_ns = 600 * kSecond;
+  // Told of every finished command, refused ones too, after all is recorded and before the caller has the
+  // receipt; must only take note of it.
+  std::function<void(const Receipt&)> observer;
   bool initialise = false;  // a first start: open everything, if nothing shows that there was one before
   // Clocks, for tests.
   std::function<std::uint64_t()> now_ns = monotonic_ns;

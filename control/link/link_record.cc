@@ -108,6 +108,7 @@ void LinkControl::State::finish(Receipt& r) {
   r.audit_sequence = audit_line(r.who, to_string(r.kind), r.id, audit_details(r), r.audit_error);
   std::string error;
   if (!store.save(r, error)) r.store_error = error;
+  if (options.observer) options.observer(r);
   if (r.outcome == Outcome::refused || r.named.none()) return;
   const std::lock_guard guard(info_mutex);
   history.push_back(

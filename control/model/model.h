@@ -12,6 +12,7 @@
 
 #include "control/model/ips.h"
 #include "control/model/place.h"
+#include "control/model/response.h"
 #include "control/model/vendor.h"
 #include "dataplane/abi/snapshot.h"
 
@@ -103,6 +104,8 @@ struct Model {
   std::vector<Vendor> vendors;
   std::vector<Rule> rules;  // those of vendors first, then as declared
   Ips ips;
+  std::vector<NoticeReceiver> notices;
+  std::vector<Playbook> playbooks;
   std::string text;  // of the file, as read (hashed into the snapshot, kept by the store)
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/model/read_response.h"
 #include "control/model/read_text.h"
 #include "control/model/reader.h"
 #include "dataplane/base/clock.h"
@@ -12,7 +13,8 @@ namespace {
 void check_top_level(const TomlNode& root, Findings& findings) {
   const std::vector<std::string> known = {"gateway",   "limits",        "timeouts", "port",      "zone",
                                           "interface", "wire",          "link",     "addresses", "services",
-                                          "schedules", "vendor_access", "vendor",   "rule",      "ips"};
+                                          "schedules", "vendor_access", "vendor",   "rule",      "ips",
+                                          "notice",    "playbook"};
   for (const TomlEntry& entry : root.table) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     std::string expected;
@@ -54,6 +56,8 @@ ReadResult read_config(std::string_view text, std::string file_name, std::uint64
   read_rules(draft, *root);
   add_vendor_rules(draft);
   read_ips(draft, *root);
+  read_notices(draft, *root);
+  read_playbooks(draft, *root);
 
   const bool failed = draft.findings.failed();
   result.diagnostics = draft.findings.take();
