@@ -573,6 +573,12 @@ bool apply_buffer(Builder& b, std::string_view name, std::string_view value) {
     b.select(*frame, name);
     return true;
   }
+  if (name == "bidir.toserver" || name == "bidir.toclient") {
+    if (!value.empty()) refuse("{} takes no value", name);
+    if (!b.sig.transactional) refuse("{} belongs to signatures with =>", name);
+    b.bidir = name == "bidir.toserver" ? abi::kToServer : abi::kToClient;
+    return true;
+  }
   if (name == "pkt_data") {
     if (!value.empty()) refuse("pkt_data takes no value");
     b.select_payload();
@@ -592,7 +598,7 @@ bool apply_buffer(Builder& b, std::string_view name, std::string_view value) {
       refuse("{} takes no value", name);
     side = value == "to_client" ? abi::kToClient : value == "to_server" ? abi::kToServer : std::uint8_t{0};
     if (side == 0) refuse("{}: unknown option '{}'", name, shown(value));
-    b.sig.directions &= side;
+    if (!b.sig.transactional) b.sig.directions &= side;
     if (b.sig.directions == 0)
       refuse("{}: {} contradicts the direction of another buffer", name, shown(value));
   }
@@ -615,7 +621,7 @@ bool apply_buffer(Builder& b, std::string_view name, std::string_view value) {
       if ((b.sig.protocol.transports & kTcp) == 0) refuse("{} needs TCP", name);
     }
   }
-  b.select(*buffer, name);
+  b.select(*buffer, name, side);
   return true;
 }
 

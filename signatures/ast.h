@@ -253,6 +253,7 @@ struct BufferGroup {
   Buffer buffer = Buffer::payload;
   std::vector<Transform> transforms;
   std::vector<Match> matches;  // at least one
+  std::uint8_t side = 0;       // => signatures: kToServer or kToClient
 };
 
 // --- Checks of a packet -------------------------------------------------------------------------------
@@ -486,6 +487,7 @@ struct Signature {
   Protocol protocol;
   Endpoint source, destination;
   bool bidirectional = false;  // <>
+  bool transactional = false;  // =>: buffers of both sides of one transaction; judged when the answer comes
 
   std::uint32_t sid = 0, gid = 1, rev = 0;
   std::uint8_t priority = 3;

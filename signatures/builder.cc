@@ -11,14 +11,26 @@ constexpr std::size_t kMaxGroups = 64, kMaxMatches = 512, kMaxVariables = 32, kM
 std::size_t Builder::group_of(Buffer buffer, const std::vector<Transform>& transforms, bool fresh) {
   if (!(fresh && multi_instance(buffer))) {
     for (std::size_t i = sig.groups.size(); i-- > 0;)
-      if (sig.groups[i].buffer == buffer && sig.groups[i].transforms == transforms) return i;
+      if (sig.groups[i].buffer == buffer && sig.groups[i].transforms == transforms &&
+          (side_ == 0 || sig.groups[i].side == side_))
+        return i;
   }
   if (sig.groups.size() == kMaxGroups) refuse("more than {} buffers in one signature", kMaxGroups);
-  sig.groups.push_back({buffer, transforms, {}});
+  sig.groups.push_back({buffer, transforms, {}, side_});
   return sig.groups.size() - 1;
 }
 
-void Builder::select(Buffer buffer, std::string_view keyword) {
+std::uint8_t Builder::side_of(Buffer buffer, std::string_view keyword) const {
+  if (!sig.transactional || buffer == Buffer::base64_data) return 0;
+  const std::uint8_t side = abi::info(buffer).directions & (bidir != 0 ? bidir : abi::kBothWays);
+  if (side == abi::kBothWays)
+    refuse("{} stands in both directions: with => say bidir.toserver or bidir.toclient before it", keyword);
+  // What stands on one side only needs no word, and takes none.
+  return side != 0 ? side : abi::info(buffer).directions;
+}
+
+void Builder::select(Buffer buffer, std::string_view keyword, std::uint8_t side) {
+  side_ = side != 0 && sig.transactional ? side : side_of(buffer, keyword);
   finish_buffer();
   if (buffer == Buffer::base64_data && !base64_decoded) refuse("{} needs a base64_decode before it", keyword);
   current_ = buffer;
@@ -78,7 +90,10 @@ Match& Builder::add_after(Match match, bool relative) {
 }
 
 Match& Builder::add_to(Buffer buffer, Match match) {
+  const std::uint8_t selected = side_;
+  side_ = side_of(buffer, buffer_keyword(buffer));
   const std::size_t at = group_of(buffer, {}, false);
+  side_ = selected;
   BufferGroup& g = sig.groups[at];
   if (g.matches.size() == kMaxMatches) refuse("more than {} matches in one buffer", kMaxMatches);
   if (moves_cursor(match)) latest_group_ = at;
@@ -101,7 +116,9 @@ void Builder::move_last_content(Buffer buffer, std::string_view keyword) {
   auto& from = sig.groups[last_group_].matches;
   Match match = std::move(from[last_match_]);
   from.erase(from.begin() + static_cast<std::ptrdiff_t>(last_match_));
+  side_ = side_of(buffer, keyword);
   latest_group_ = last_group_ = group_of(buffer, {}, false);
+  side_ = 0;
   last_match_ = sig.groups[last_group_].matches.size();
   sig.groups[last_group_].matches.push_back(std::move(match));
 }

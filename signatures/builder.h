@@ -34,8 +34,10 @@ class Builder {
   std::vector<std::string> seen;  // lower case names, in order
 
   // --- buffers ---
-  void select(Buffer buffer, std::string_view keyword);  // sticky
-  void select_payload();                                 // pkt_data
+  // side: as `keyword: to_client` says; 0: as the buffer says
+  void select(Buffer buffer, std::string_view keyword, std::uint8_t side = 0);  // sticky
+  std::uint8_t bidir = 0;  // bidir.toserver, bidir.toclient: of the buffers that follow
+  void select_payload();   // pkt_data
   void add_transform(Transform transform);
   bool sticky() const { return current_ != Buffer::payload || !pending_.empty(); }
   Buffer current() const { return current_; }
@@ -59,11 +61,14 @@ class Builder {
   void finish_buffer();  // refuses a buffer or transforms that no match follows
 
  private:
+  // The side of a buffer in a => signature; 0 in others.
+  std::uint8_t side_of(Buffer buffer, std::string_view keyword) const;
   std::size_t group_of(Buffer buffer, const std::vector<Transform>& transforms, bool fresh);
 
   Buffer current_ = Buffer::payload;
   std::size_t group_ = kNone;       // of the present sticky selection, once something stands in it
   std::vector<Transform> pending_;  // transforms of the present selection
+  std::uint8_t side_ = 0;           // of the present selection
   bool fresh_ = false;              // the selection has just been made
   std::size_t last_group_ = kNone, last_match_ = 0;  // latest content
   std::size_t latest_group_ = kNone;                 // of the latest match that moves the cursor

@@ -343,7 +343,7 @@ abi::GroupRecord RecordWriter::group(const Signature& s, const BufferGroup& g, s
                                      std::vector<std::string>& partial) {
   abi::GroupRecord r{};
   r.buffer = g.buffer;
-  r.directions = s.directions;
+  r.directions = g.side != 0 ? g.side : s.directions;
   if (g.buffer != Buffer::base64_data) r.directions &= abi::info(g.buffer).directions;
   r.first_match = static_cast<std::uint32_t>(t_.matches.size());
   r.first_transform = static_cast<std::uint32_t>(t_.transforms.size());
@@ -616,6 +616,7 @@ void RecordWriter::write(const Signature& s, std::vector<std::string>& partial) 
   namespace sf = abi::signature_flag;
   if (s.noalert) r.flags |= sf::kNoAlert;
   if (s.bidirectional) r.flags |= sf::kBidirectional;
+  if (s.transactional) r.flags |= sf::kTransactional;
   if (s.target == Target::source) r.flags |= sf::kTargetSource;
   if (s.target == Target::destination) r.flags |= sf::kTargetDestination;
   if (s.payload_packet) r.flags |= sf::kPayloadPacket;

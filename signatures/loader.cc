@@ -32,9 +32,9 @@ void read_header(const Line& line, Expressions& expressions, Builder& b) {
   if (line.arrow == "<>")
     s.bidirectional = true;
   else if (line.arrow == "=>")
-    refuse("direction '=>' (both sides of a transaction) is not supported");
+    s.transactional = true;
   else if (line.arrow != "->")
-    refuse("direction '{}' is neither -> nor <>", shown(line.arrow));
+    refuse("direction '{}' is none of ->, <> and =>", shown(line.arrow));
   s.source.addresses = expressions.addresses(line.source);
   s.source.ports = expressions.ports(line.source_ports);
   s.destination.addresses = expressions.addresses(line.destination);

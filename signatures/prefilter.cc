@@ -142,7 +142,7 @@ class Chooser {
     if (g.buffer == Buffer::base64_data) return false;
     for (const Match& m : g.matches)
       if (std::holds_alternative<Absent>(m)) return false;
-    if ((abi::info(g.buffer).directions & s_.directions) == 0) return false;
+    if (((g.side != 0 ? g.side : abi::info(g.buffer).directions) & s_.directions) == 0) return false;
     // Headers and addresses are not scanned.
     if (g.buffer != Buffer::payload && abi::info(g.buffer).kind == abi::BufferKind::packet) return false;
     return s_.type != Type::app_tx || !of_packet(g.buffer);

@@ -137,8 +137,22 @@ void check_contents(Signature& s) {
   if (fast > 1) refuse("fast_pattern on {} contents: only one may have it", fast);
 }
 
+// Both sides of a transaction: what was asked, and what was answered.
+void settle_transactional(Signature& s) {
+  if (s.flow.to_server || s.flow.to_client) refuse("flow has no direction in a signature with =>");
+  std::uint8_t sides = 0;
+  for (const BufferGroup& g : s.groups) {
+    if (g.buffer == Buffer::base64_data) continue;
+    if (!app_buffer(g.buffer)) refuse("{}: => joins buffers of a transaction only", buffer_keyword(g.buffer));
+    sides |= g.side;
+  }
+  if (sides != abi::kBothWays) refuse("=> needs a buffer of each side of the transaction");
+  s.directions = abi::kToClient;
+}
+
 // Directions in which every buffer exists; refuses what cannot be.
 void settle_directions(Signature& s) {
+  if (s.transactional) return settle_transactional(s);
   const std::uint8_t by_flow = s.flow.to_server   ? abi::kToServer
                                : s.flow.to_client ? abi::kToClient
                                                   : abi::kBothWays;

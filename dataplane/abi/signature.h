@@ -102,7 +102,8 @@ namespace signature_flag {
 inline constexpr std::uint16_t kNoAlert = 1, kBidirectional = 2, kTargetSource = 4, kTargetDestination = 8,
                                kHasNegatedOnly = 16,  // some group has nothing but negated matches
     kRecent = 32,                                     // new to this site: detects only
-    kPayloadPacket = 64, kPayloadStream = 128;  // where Buffer::payload is for TCP; elsewhere: the packet
+    kPayloadPacket = 64, kPayloadStream = 128,  // where Buffer::payload is for TCP; elsewhere: the packet
+    kTransactional = 256;  // =>: each group has its side of the transaction; judged on the answer's
 }
 
 inline constexpr std::uint8_t kTransportTcp = 1, kTransportUdp = 2, kTransportIcmp4 = 4, kTransportIcmp6 = 8,

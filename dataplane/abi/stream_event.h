@@ -25,7 +25,8 @@
   X(fin_out_of_window, "fin_out_of_window", "a FIN before data that was already seen, or at a second place") \
   X(data_after_fin, "data_after_fin", "data beyond the FIN")                                                 \
   X(data_after_reset, "data_after_reset", "new data after a RST")                                            \
-  X(suspected_rst_inject, "suspected_rst_inject", "a RST that is not at the exact sequence number")          \
+  X(suspected_rst_inject, "suspected_rst_inject",                                                            \
+    "a RST that is not at the exact sequence number, or that nobody obeyed")                                 \
   X(rst_invalid_ack, "rst_invalid_ack", "a RST that acknowledges what was never sent")                       \
   X(fin_invalid_ack, "fin_invalid_ack", "a FIN that acknowledges what was never sent")                       \
   X(pkt_invalid_ack, "pkt_invalid_ack", "an acknowledgement of what was never sent")                         \
@@ -45,7 +46,8 @@
   X(depth_reached, "reassembly_depth_reached", "the declared depth was reached: tracked, no more inspected") \
   X(urgent_oob_limit, "reassembly_urgent_oob_limit_reached", "too many urgent bytes in one window")          \
   X(urgent_ambiguous, "reassembly_urgent_ambiguous", "a byte that was inspected is declared urgent later")   \
-  X(syn_data, "syn_data", "a SYN with data")
+  X(syn_data, "syn_data", "a SYN with data")                                                                 \
+  X(syn_flood, "3whs_syn_flood", "more than ten SYNs with other numbers before one was answered")
 
 namespace sekisho::abi {
 

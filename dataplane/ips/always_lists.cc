@@ -88,7 +88,7 @@ void AlwaysLists::sort(PacketList& list) {
 void AlwaysLists::file(const SetView& set, std::uint32_t index, PacketList& list) {
   const abi::SignatureRecord& s = set.signatures[index];
   std::vector<std::uint16_t> destination, source;
-  if ((s.flags & abi::signature_flag::kBidirectional) == 0) {
+  if ((s.flags & (abi::signature_flag::kBidirectional | abi::signature_flag::kTransactional)) == 0) {
     destination = few_ports(set, s.destination_ports);
     if (destination.empty()) source = few_ports(set, s.source_ports);
   }

@@ -73,6 +73,7 @@ class Group {
     // Another instance may come.
     const bool closed = (tx_->finished >> app::index(side_) & 1) != 0;
     found_ = closed ? best : Outcome::more;
+    if (!closed && best == Outcome::no && g_.absent == 0) chain_.scratch.impl().waits_for_entry = true;
     return there;
   }
   bool payload() {
@@ -188,13 +189,17 @@ Outcome judge_signature(const SetView& set, const SignatureRecord& s, const Pack
   if (chain.variables) scratch.impl().variable.fill(0);
   if (tx != nullptr) chain.dce_little = !tx->facts.dce_big_endian[app::index(side)];
   const auto groups = set.groups.subspan(s.first_group, s.group_count);
+  const bool answered = (s.flags & abi::signature_flag::kTransactional) != 0;
   const GroupRecord* decoded = nullptr;
   for (const GroupRecord& g : groups)
     if (g.buffer == Buffer::base64_data) decoded = &g;
   for (const GroupRecord& g : groups) {
     if (g.buffer == Buffer::base64_data) continue;  // judged with its decoder
     const GroupRecord* nested = decoded != nullptr && decodes(set, g) ? decoded : nullptr;
-    const Outcome o = Group(chain, s, g, nested, tx, side).judge();
+    const app::Direction of = !answered                        ? side
+                              : g.directions == abi::kToServer ? app::Direction::to_server
+                                                               : app::Direction::to_client;
+    const Outcome o = Group(chain, s, g, nested, tx, of).judge();
     if (o == Outcome::no) return o;
     if (o == Outcome::more) result = o;
   }
@@ -209,6 +214,9 @@ Scratch::~Scratch() = default;
 std::uint32_t Scratch::awaited() const {
   return impl_->awaited;
 }
+bool Scratch::waits_for_entry() const {
+  return impl_->waits_for_entry;
+}
 void Scratch::begin_packet() {
   impl_->transforms.clear();
 }
@@ -217,6 +225,7 @@ Outcome judge(const SetView& set, std::uint32_t signature, const PacketContext& 
               const app::Transaction* tx, app::Direction side, const FlowState& flow, Scratch& scratch) {
   const SignatureRecord& s = set.signatures[signature];
   scratch.impl().awaited = abi::kNone32;
+  scratch.impl().waits_for_entry = false;
   if (scratch.cost == nullptr) return judge_signature(set, s, context, tx, side, flow, scratch);
   SignatureCounts& cost = scratch.cost[signature];
   add(cost.judged);

@@ -48,6 +48,9 @@ class Scratch {
   // After judge() said `more`: a content (index of matches) without which nothing can match, and that must
   // come in bytes that were not there yet; kNone32: none is known.
   std::uint32_t awaited() const;
+  // After judge() said `more`: nothing can match until another buffer comes; more of those that are there
+  // does not help.
+  bool waits_for_entry() const;
 
   EvaluatorCounters counters;
   SignatureCounts* cost = nullptr;  // one for each signature of the set in use; nullptr: not counted

@@ -314,7 +314,7 @@ Chain::Step Chain::byte_keyword(const MatchRecord& m) {
   variable(m, 0, bytes);
   const bool little = (m.flags & mf::kDceEndian) != 0 ? c_.dce_little : m.little != 0;
   Number n = read_number(view_, at, bytes, little, m.base);
-  if (n.read == Read::yes && relative && at >= end_) n.read = Read::beyond;
+  if (n.read == Read::yes && relative && bytes != 0 && at >= end_) n.read = Read::beyond;
   if (n.read != Read::yes) {
     if (n.read == Read::beyond) beyond();
     return Step::fail;

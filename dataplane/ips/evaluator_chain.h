@@ -34,6 +34,7 @@ struct Scratch::Impl {
   std::unique_ptr<std::uint8_t[]> base64{new std::uint8_t[kBase64Bytes]};
   std::uint32_t steps = 0;
   std::uint32_t awaited = abi::kNone32;
+  bool waits_for_entry = false;
   std::uint32_t judged = 0;
 };
 

@@ -68,6 +68,7 @@ HeaderRecord make_header(const SetView& set, const abi::SignatureRecord& s) {
   one(h.source_ports, h.source_low, h.source_high);
   one(h.destination_ports, h.destination_low, h.destination_high);
   if ((s.flags & abi::signature_flag::kBidirectional) != 0) h.flags |= header_flag::kBidirectional;
+  if ((s.flags & abi::signature_flag::kTransactional) != 0) h.flags |= header_flag::kAnswered;
   if ((h.source_addresses & h.destination_addresses & h.source_ports & h.destination_ports) != abi::kNone32)
     h.flags |= header_flag::kEndpoints;
   return h;
@@ -87,6 +88,7 @@ bool header_fits(const SetView& set, std::uint32_t signature, const PacketContex
   if ((h.directions & c.direction) == 0 || !app_fits(h.app, c.app)) return false;
   if (h.flow != 0 && !flow_fits(h.flow, c)) return false;
   if ((h.flags & header_flag::kEndpoints) == 0) return true;
+  if ((h.flags & header_flag::kAnswered) != 0) return endpoints_fit(set, h, c, true);
   return endpoints_fit(set, h, c, false) ||
          ((h.flags & header_flag::kBidirectional) != 0 && endpoints_fit(set, h, c, true));
 }

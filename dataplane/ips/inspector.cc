@@ -215,6 +215,10 @@ void Inspector::transport(Finding& finding, const Packet& p) {
       !r.has(abi::StreamEvent::pkt_retransmission) && !r.has(abi::StreamEvent::overlap_different_data) &&
       !flow_->has(inspect_flag::kOpaque, to_server_ ? 0 : 1))
     return stray_payload(p);
+  // Nor is one that reaches back into the SYN of a handshake that never was.
+  if (options_.passive && r.delivery.fresh != 0 && r.delivery.fresh < p.payload_length &&
+      !flow_->has(inspect_flag::kEstablished))
+    return stray_payload(p);
   if (!r.delivery.empty()) deliver(from_initiator_, r.delivery);
   // A drained span lives until the next call: each is judged before the next one is asked for.
   for (unsigned half = 0; half < 2; ++half) {

@@ -222,7 +222,7 @@ class Inspector final : private app::Host {
   void record(std::uint32_t signature, const app::Transaction* tx);
   void keep_pending(unsigned d, std::uint32_t signature, std::uint64_t literal_end, std::uint32_t awaited);
   // A content that the signature cannot do without and that is nowhere in a body that grows, or kNone32.
-  std::uint32_t awaited_in(std::uint32_t signature, const app::Side& side) const;
+  std::uint32_t awaited_in(std::uint32_t signature, const app::Side& side, app::Direction d) const;
   // Whether a content that is waited for (Scratch::awaited; kNone32: always) is in the new bytes.
   bool has_come(std::uint32_t awaited, Bytes window, std::size_t new_from) const;
   Finding decide();

@@ -105,13 +105,13 @@ void Inspector::collect_packet(const Packet& p, bool new_direction) {
   }
 }
 
-std::uint32_t Inspector::awaited_in(std::uint32_t signature, const app::Side& side) const {
+std::uint32_t Inspector::awaited_in(std::uint32_t signature, const app::Side& side, Direction d) const {
   if (const std::uint32_t awaited = scratch_.awaited(); awaited != abi::kNone32) return awaited;
   const SetView& view = set_->set->view();
   const abi::SignatureRecord& s = view.signatures[signature];
   for (const abi::GroupRecord& group : view.groups.subspan(s.first_group, s.group_count)) {
     if (abi::info(group.buffer).kind != abi::BufferKind::body || group.transform_count != 0 ||
-        group.absent != 0)
+        group.absent != 0 || (group.directions & way(d)) == 0)
       continue;
     const app::Side::Entry* only = nullptr;
     unsigned count = 0;

@@ -41,6 +41,7 @@ constexpr std::uint8_t way(Direction d) {
 struct SideState {
   static constexpr unsigned kIds = (app::Side::kHostState - 8) / 4;
   static constexpr std::uint32_t kStays = 0xffffffffu;
+  static constexpr std::uint32_t kNewEntry = 0xfffffffeu;  // awaited: another buffer
   std::uint16_t matched, pending;
   std::uint32_t reserved;
   // Matched ones from the front; waiting ones from the back, each with the content that it waits for.

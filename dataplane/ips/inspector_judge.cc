@@ -57,7 +57,7 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
   };
   std::array<Grown, 8> grown;
   std::size_t grown_count = 0;
-  bool more_grown = false;
+  bool more_grown = false, new_entry = false;
   // No body begins before this any more; unknown while there are several.
   std::uint64_t window_start = ~0ull;
   const auto come = [&](std::uint32_t s, std::uint32_t awaited) {
@@ -77,6 +77,7 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
     const std::uint64_t end = entry.offset + entry.size;
     if (entry.scanned) continue;
     const bool first_look = !body || entry.scanned_to == 0;
+    new_entry |= first_look;
     const std::size_t new_from = body && entry.scanned_to > entry.offset
                                      ? static_cast<std::size_t>(entry.scanned_to - entry.offset)
                                      : 0;
@@ -113,7 +114,9 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
       const std::uint32_t s = state->waiting(i), awaited = state->awaited(i), literal = state->literal(i);
       if (stamp_[s] == epoch_) continue;  // its literal came again: judged anyway
       if (literal != SideState::kStays && std::uint64_t{literal} << 10 <= window_start) continue;
-      if (awaited == abi::kNone32 || come(s, awaited)) {
+      const bool due =
+          awaited == SideState::kNewEntry ? new_entry : awaited == abi::kNone32 || come(s, awaited);
+      if (due) {
         add_candidate(s, literal == SideState::kStays ? 0 : std::uint64_t{literal} << 10);
       } else if (!over) {
         const unsigned to = state->pending++;
@@ -156,7 +159,7 @@ void Inspector::judge_transaction(app::Transaction& tx, Direction d) {
     } else {
       const unsigned to = state->pending++;
       state->waiting(to) = s;
-      state->awaited(to) = awaited_in(s, side);
+      state->awaited(to) = scratch_.waits_for_entry() ? SideState::kNewEntry : awaited_in(s, side, d);
       const std::uint64_t at = candidate_[i].literal_end;
       state->literal(to) = at == 0 || at >> 10 >= SideState::kStays - 1
                                ? SideState::kStays

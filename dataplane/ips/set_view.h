@@ -31,7 +31,8 @@ struct HeaderRecord {
 static_assert(sizeof(HeaderRecord) == 32);
 namespace header_flag {
 inline constexpr std::uint8_t kBidirectional = 1,
-                              kEndpoints = 2;  // kEndpoints: some address or port is not any
+                              kEndpoints = 2,  // some address or port is not any
+    kAnswered = 4;                             // judged on the way back: the header is the request's
 }
 
 struct SetView {

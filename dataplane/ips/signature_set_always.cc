@@ -76,7 +76,7 @@ void AddressIndex::build(const SetView& set, std::span<const std::uint32_t> sign
   };
   for (const std::uint32_t i : signatures) {
     const abi::SignatureRecord& s = set.signatures[i];
-    if ((s.flags & abi::signature_flag::kBidirectional) != 0) {
+    if ((s.flags & (abi::signature_flag::kBidirectional | abi::signature_flag::kTransactional)) != 0) {
       rest_.push_back(i);
     } else if (narrow(set, s.source_addresses)) {
       put(by_source, s.source_addresses, i);

@@ -12,6 +12,8 @@ void remark(Result& r, StreamEvent e) {
   r.events |= bit(e);
 }
 
+constexpr std::uint8_t kMaxSyns = 10;  // others in one opening (Suricata: max-syn-queued)
+
 // A SYN of a direction whose number is already taken: the receiver challenges it or ignores it.
 bool ignore_syn(const Segment& s, const Options& o, Result& r) {
   if (o.strict && !s.payload.empty()) drop(r, DropReason::tcp_syn_data);
@@ -58,6 +60,7 @@ bool on_syn(TcpStream& stream, bool from_initiator, const Segment& s, const Opti
                     ? from_initiator ? StreamEvent::est_syn_resend_diff_seq : StreamEvent::est_syn_toclient
                     : StreamEvent::syn_resend_diff_seq);
     if (settled) return ignore_syn(s, o, r);
+    if (!answer && h.syns < 255 && ++h.syns > kMaxSyns) remark(r, StreamEvent::syn_flood);
   } else if (same && (h.flags & kAcked) != 0) {
     remark(r, answer ? StreamEvent::est_synack_resend : StreamEvent::est_syn_resend);
   }
@@ -82,7 +85,11 @@ bool on_syn(TcpStream& stream, bool from_initiator, const Segment& s, const Opti
     }
   }
   // Nothing was built on the old number, so nothing is held for it.
-  if (!same) begin_half(h, s.seq + 1, kSyn);
+  if (!same) {
+    const std::uint8_t syns = h.syns;
+    begin_half(h, s.seq + 1, kSyn);
+    h.syns = syns;
+  }
   return true;
 }
 
@@ -115,6 +122,7 @@ void on_reset(const StreamPool& pool, TcpStream& stream, bool from_initiator, co
     if (o.strict) drop(r, DropReason::tcp_ack);
     return;
   }
+  if ((h.flags & (kReset | kFin)) == 0) h.fin = h.next;
   h.flags |= kReset;
   r.reset = true;
   if ((h.flags & kEnded) == 0) {

@@ -280,6 +280,11 @@ void slow(StreamPool& pool, TcpStream& stream, bool from_initiator, const Segmen
   } else if (r.action == Action::drop) {
     return;
   }
+  // Whoever took the RST for true would not acknowledge what was sent behind it.
+  if ((peer.flags & (kReset | kFin | kWentOn)) == kReset && ack.valid && ack.offset > peer.fin) {
+    peer.flags |= kWentOn;
+    t.remark(StreamEvent::suspected_rst_inject);
+  }
   apply_ack(pool, peer, s, ack);
   const unsigned own = from_initiator ? 0 : 1;
   r.ready[own] = gap_waits(h);

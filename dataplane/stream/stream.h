@@ -91,7 +91,7 @@ struct Half {
   std::int64_t acked = 0;  // the receiver has everything before it
   std::int64_t start = 0;  // offset of the first byte kept; the last is at start + (end - begin) - 1
   std::int64_t limit = 0;  // the receiver's window ends here; kNoLimit: unknown
-  std::int64_t fin = 0;    // where the FIN stands, if half_flag::kFin
+  std::int64_t fin = 0;    // where the FIN stands, if half_flag::kFin; else the RST, if kReset
   std::uint32_t base = 0;  // sequence number of offset 0
   Block block = kNoBlock;  // kept bytes: [begin, end) of it
   std::uint32_t begin = 0, end = 0;
@@ -102,6 +102,7 @@ struct Half {
   std::uint16_t pieces = 0;
   std::uint16_t flags = 0;  // half_flag
   std::uint8_t order = 0;   // of block
+  std::uint8_t syns = 0;    // SYNs with another number before anything was built on one
 
   std::uint32_t kept() const { return end - begin; }
   std::uint32_t sequence(std::int64_t offset) const { return base + static_cast<std::uint32_t>(offset); }
@@ -125,6 +126,7 @@ inline constexpr std::uint16_t kDepth = 512;      // the depth was reached: only
 inline constexpr std::uint16_t kBypassed = 1024;  // the caller gave up inspection
 inline constexpr std::uint16_t kAcked = 2048;     // the peer has acknowledged something
 inline constexpr std::uint16_t kData = 4096;      // it has sent data
+inline constexpr std::uint16_t kWentOn = 8192;    // the receiver of its RST went on; told
 }  // namespace half_flag
 
 // Both directions of one connection. All zero bytes are a new stream. [0] is what the initiator sends.

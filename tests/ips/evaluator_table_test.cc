@@ -174,6 +174,8 @@ const Row kRows[] = {
     {R"(content:"x"; byte_test:2,=,0x12,0,relative,bitmask 0xff00;)", "x\x12\x34"s, true},
     {R"(content:"x"; byte_test:2,=,0x34,0,relative,bitmask 0xff00;)", "x\x12\x34"s, false},
     // byte_jump
+    {R"(content:"yz"; byte_jump:0,0,relative,post_offset -3; content:"x"; within:1;)", "axyz"s, true},
+    {R"(content:"yz"; byte_jump:1,0,relative,post_offset -3; content:"x"; within:1;)", "axyz"s, false},
     {R"(content:"x"; byte_jump:1,0,relative; content:"y"; within:1;)", "x\2aay"s, true},
     {R"(content:"x"; byte_jump:1,0,relative; content:"y"; within:1;)", "x\2ay"s, false},
     {R"(content:"x"; byte_jump:1,0,relative; content:"y"; within:1;)", "x\xff\x01y"s, false},

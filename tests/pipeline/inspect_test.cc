@@ -72,6 +72,28 @@ TEST(Inspect, AMatchOutlivesThousandsOfTransactionsInItsSegment) {
   EXPECT_EQ(w.alerts(), "1!");
 }
 
+TEST(Inspect, ASignatureOnBothSidesIsJudgedWithTheAnswer) {
+  const auto run = [](const std::string& rest, const std::string& uri, const std::string& answer) {
+    TestWorld w(site_toml(kAllowAll), 1024,
+                with("drop http any any => any 445 (msg:\"both\"; sid:1; " + rest + ")\n"));
+    Conversation t{w};
+    EXPECT_EQ(t.established(), DropReason::none);
+    EXPECT_EQ(t.say("GET " + uri + " HTTP/1.1\r\nX-Side: client\r\n\r\n"), DropReason::none);
+    t.answer("HTTP/1.1 " + answer + "\r\nX-Side: server\r\nContent-Length: 2\r\n\r\nok");
+    return w.alerts();
+  };
+  const std::string both = "http.uri; content:\"/download\"; http.stat_code; content:\"200\";";
+  EXPECT_EQ(run(both, "/download", "200 OK"), "1!");
+  EXPECT_EQ(run(both, "/upload", "200 OK"), "");
+  EXPECT_EQ(run(both, "/download", "404 No"), "");
+  const std::string sides =
+      "bidir.toserver; http.header; content:\"client\"; bidir.toclient; http.header; content:\"server\";";
+  EXPECT_EQ(run(sides, "/", "200 OK"), "1!");
+  const std::string wrong =
+      "bidir.toserver; http.header; content:\"server\"; bidir.toclient; http.header; content:\"client\";";
+  EXPECT_EQ(run(wrong, "/", "200 OK"), "");
+}
+
 TEST(Inspect, DetectOnlyAlerts) {
   TestWorld w(site_toml(kAllowAll), 1024, with(kEvil, abi::IpsMode::detect));
   Conversation t{w};

@@ -176,9 +176,22 @@ TEST(Header, Refusals) {
   static constexpr std::pair<const char*, const char*> kLines[] = {
       {"alert quic any any -> any any (sid:1;)", "protocol 'quic' is not supported"},
       {"shout tcp any any -> any any (sid:1;)", "action 'shout' is unknown"},
-      {"alert tcp any any <- any any (sid:1;)", "direction '<-' is neither -> nor <>"},
-      {"alert tcp any any => any any (sid:1;)",
-       "direction '=>' (both sides of a transaction) is not supported"},
+      {"alert tcp any any <- any any (sid:1;)", "direction '<-' is none of ->, <> and =>"},
+      {"alert tcp any any => any any (sid:1;)", "=> needs a buffer of each side of the transaction"},
+      {"alert http any any => any any (http.uri; content:\"a\"; sid:1;)",
+       "=> needs a buffer of each side of the transaction"},
+      {"alert http any any => any any (flow:to_client; http.uri; content:\"a\"; http.stat_code; "
+       "content:\"2\"; "
+       "sid:1;)",
+       "flow has no direction in a signature with =>"},
+      {"alert http any any => any any (http.uri; content:\"a\"; http.header; content:\"b\"; sid:1;)",
+       "http.header stands in both directions: with => say bidir.toserver or bidir.toclient before it"},
+      {"alert http any any => any any (http.stat_code; content:\"2\"; content:\"x\"; pkt_data; "
+       "content:\"b\"; "
+       "sid:1;)",
+       "pkt_data stands in both directions: with => say bidir.toserver or bidir.toclient before it"},
+      {"alert http any any -> any any (bidir.toclient; http.header; content:\"b\"; sid:1;)",
+       "bidir.toclient belongs to signatures with =>"},
       {"alert tcp any any -> any (sid:1;)", "the header ends before the destination port"},
       {"alert tcp any any -> any any more (sid:1;)", "'more' behind the destination port"},
       {"alert http (sid:1;)", "a header without addresses (Snort 3 syntax) is not Suricata syntax"},

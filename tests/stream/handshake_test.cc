@@ -50,6 +50,20 @@ TEST(Handshake, ASynWithAnotherNumberReplacesTheFirst) {
   EXPECT_EQ(w.got[0], "data");
 }
 
+TEST(Handshake, ManySynsWithOtherNumbersAreAFlood) {
+  Wire w;
+  w.syn();
+  for (int i = 1; i <= 14; ++i) {
+    w.isn[0] += 5000;
+    const Result r = w.syn();
+    EXPECT_PASS(r);
+    EXPECT_EQ(r.has(StreamEvent::syn_flood), i > 10) << i;
+  }
+  EXPECT_PASS(w.syn_ack());
+  EXPECT_PASS(w.send(kClient, 0, "data"));
+  EXPECT_EQ(w.got[0], "data");
+}
+
 TEST(Handshake, ASynWithAnotherNumberLaterChangesNothing) {
   Wire w;
   w.handshake();

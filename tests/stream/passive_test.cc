@@ -57,6 +57,19 @@ TEST(Passive, FlushGivesWhatWaits) {
   EXPECT_TRUE(drain(w.pool, w.stream, true, w.options, true).delivery.empty());
 }
 
+// The RST came from somebody between the two: the server acknowledges what was sent behind it.
+TEST(Passive, ARstThatNobodyObeysWasInjected) {
+  Wire w(Options::passive());
+  w.handshake();
+  EXPECT_PASS(w.send(kClient, 0, "", {.flags = kRst | kAck, .ack = 0}));
+  EXPECT_EVENT(w.send(kClient, 0, "data", {.flags = kAck, .ack = 0}), data_after_reset);
+  // In flight when the RST passed: says nothing of it.
+  const Result crossing = w.send(kServer, 0, "x", {.flags = kAck, .ack = 0});
+  EXPECT_FALSE(crossing.has(StreamEvent::suspected_rst_inject));
+  EXPECT_EVENT(w.ack(kServer, 4), suspected_rst_inject);
+  EXPECT_FALSE(w.ack(kServer, 4).has(StreamEvent::suspected_rst_inject)) << "told once";
+}
+
 TEST(Passive, AFullQueueJumpsItsFirstGap) {
   Options o = Options::passive();
   o.queue_segments = 4;
