@@ -47,6 +47,13 @@ void ScanWriter::add(const Signature& s, std::uint32_t index) {
     switch (p.kind) {
       case Prefilter::Kind::scanned:
         g.scanned[{p.bytes, p.nocase}].push_back(posting);
+        if (key.buffer == Buffer::payload && key.transport == kTcp) {
+          abi::PostingRecord packet = posting;
+          packet.in_packet = 1;
+          groups_[{Buffer::stream, key.direction, 0, AppProtocol::unknown}]
+              .scanned[{p.bytes, p.nocase}]
+              .push_back(packet);
+        }
         break;
       case Prefilter::Kind::anchored: {
         const auto size = static_cast<std::uint32_t>(p.bytes.size());

@@ -378,10 +378,12 @@ struct AnchoredRecord {
 };
 // signature: index in signatures. group: index within the signature's groups.
 // low_end..high_end: where the literal may end, from the start of the buffer (high kNone32: anywhere).
+// in_packet: 1 in a stream's scan group: the packet's payload, not the stream, is the buffer; it counts where
+// the new bytes of the stream are just that payload, so that they are read once for both.
 struct PostingRecord {
   std::uint32_t signature;
   std::uint16_t group;
-  std::uint16_t reserved;
+  std::uint16_t in_packet;
   std::uint32_t low_end, high_end;
 };
 

@@ -31,7 +31,7 @@ void Inspector::use(const LoadedSet* set, ScanScratch* scratch, std::uint32_t ge
 void Inspector::begin(const LinkPolicy& link, std::uint64_t now_ns) {
   link_ = link;
   candidates_ = touched_count_ = finished_count_ = event_count_ = found_count_ = 0;
-  change_wanted_ = streamed_ = followed_ = was_opaque_ = false;
+  change_wanted_ = streamed_ = scanned_ = followed_ = was_opaque_ = false;
   context_ = PacketContext{};
   context_.now_ns = hosts_.since_start(now_ns);
   if (set_ != nullptr) scratch_.begin_packet();
@@ -219,7 +219,7 @@ void Inspector::transport(Finding& finding, const Packet& p) {
   if (options_.passive && r.delivery.fresh != 0 && r.delivery.fresh < p.payload_length &&
       !flow_->has(inspect_flag::kEstablished))
     return stray_payload(p);
-  if (!r.delivery.empty()) deliver(from_initiator_, r.delivery);
+  if (!r.delivery.empty()) deliver(from_initiator_, r.delivery, r.delivery.fresh == p.payload_length);
   // A drained span lives until the next call: each is judged before the next one is asked for.
   for (unsigned half = 0; half < 2; ++half) {
     if (!r.ready[half]) continue;
@@ -230,7 +230,7 @@ void Inspector::transport(Finding& finding, const Packet& p) {
       context_.stream_events |= drained.events;
       if (drained.delivery.empty()) break;
       const std::uint8_t direction = context_.direction;
-      deliver(half == 0, drained.delivery);
+      deliver(half == 0, drained.delivery, false);
       context_.direction = way(direction_of(half == 0));
       if (set_ != nullptr) judge_candidates(nullptr, direction_of(half == 0));
       context_.direction = direction;
@@ -248,7 +248,7 @@ void Inspector::stray_payload(const Packet& p) {
   alone.fresh = p.payload_length;
   context_.stream = {alone.data, 0, 0, true, true};
   streamed_ = false;
-  collect_stream(direction_of(from_initiator_), alone);
+  collect_stream(direction_of(from_initiator_), alone, true);
 }
 
 // The two ends change their parts: what was taken for the client is the server.
@@ -258,7 +258,7 @@ void Inspector::reverse() {
   context_.direction = to_server_ ? abi::kToServer : abi::kToClient;
 }
 
-void Inspector::deliver(bool from_initiator, const stream::Delivery& delivery) {
+void Inspector::deliver(bool from_initiator, const stream::Delivery& delivery, bool whole) {
   const bool was_opaque = flow_->has(inspect_flag::kOpaque, index(direction_of(from_initiator)));
   feed(direction_of(from_initiator), delivery);
   const Direction d = direction_of(from_initiator);  // feeding may have found out that it is the other one
@@ -276,7 +276,7 @@ void Inspector::deliver(bool from_initiator, const stream::Delivery& delivery) {
   context_.stream = {delivery.data, delivery.offset, delivery.fresh_offset(), delivery.end, true};
   // The bytes by which a direction became opaque were not so themselves: they are scanned.
   if (delivery.fresh != 0 && !(was_opaque && flow_->has(inspect_flag::kOpaque, side)))
-    collect_stream(d, delivery);
+    collect_stream(d, delivery, whole);
 }
 
 Finding Inspector::inspect_stray(const Packet& packet, const FlowKey& key, bool decoded,

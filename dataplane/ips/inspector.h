@@ -195,7 +195,8 @@ class Inspector final : private app::Host {
   void fill_context(const FlowView& flow, const Packet& packet, const FlowKey& key,
                     abi::DecodeEventMask events);
   void transport(Finding& finding, const Packet& packet);
-  void deliver(bool from_initiator, const stream::Delivery& delivery);
+  // whole: the new bytes are the payload of the present packet.
+  void deliver(bool from_initiator, const stream::Delivery& delivery, bool whole);
   app::Direction direction_of(bool from_initiator) const {
     return from_initiator != flow_->has(inspect_flag::kReversed) ? app::Direction::to_server
                                                                  : app::Direction::to_client;
@@ -206,7 +207,7 @@ class Inspector final : private app::Host {
   void reverse();
   void stray_payload(const Packet& packet);
   void collect_packet(const Packet& packet, bool new_direction);
-  void collect_stream(app::Direction d, const stream::Delivery& delivery);
+  void collect_stream(app::Direction d, const stream::Delivery& delivery, bool whole);
   void judge_candidates(const app::Transaction* tx, app::Direction d);
   void judge_transaction(app::Transaction& tx, app::Direction d);
   void judge_touched();
@@ -271,6 +272,7 @@ class Inspector final : private app::Host {
   bool was_opaque_ = false;  // before this packet, in its direction
   bool followed_ = false;    // the flow's stream is reassembled
   bool streamed_ = false;    // context_.stream is the flow's stream, not a lone packet's payload
+  bool scanned_ = false;     // the packet's payload was scanned as the stream's new bytes
   // from_initiator_: the packet came from the end that opened the flow as the flow table has it; to_server_:
   // from the client (the same, unless the flow was met in midstream by its server's packet).
   bool source_is_low_ = true, from_initiator_ = true, to_server_ = true;

@@ -24,15 +24,17 @@ void Inspector::add_candidate(std::uint32_t signature, std::uint64_t literal_end
   candidate_[candidates_++] = {signature, literal_end};
 }
 
-void Inspector::collect_stream(Direction d, const stream::Delivery& delivery) {
+void Inspector::collect_stream(Direction d, const stream::Delivery& delivery, bool whole) {
   if (candidates_ == 0) next_epoch();
   const std::uint8_t direction = way(d);
   const auto new_from = delivery.data.size() - delivery.fresh;
   const auto hit = [this](std::uint32_t signature, std::uint16_t, std::uint64_t end) {
     add_candidate(signature, end);
   };
-  counters_.scans_failed += !scan(*set_->set, *scan_scratch_, abi::Buffer::stream, direction, flow_->app,
-                                  abi::kTransportTcp, delivery.data, delivery.offset, new_from, hit);
+  counters_.scans_failed +=
+      !scan(*set_->set, *scan_scratch_, abi::Buffer::stream, direction, flow_->app, abi::kTransportTcp,
+            delivery.data, delivery.offset, new_from, hit, whole ? delivery.offset + new_from : kNoPacket);
+  scanned_ |= whole;
   const bool turned = context_.direction != direction;
   set_->lists.for_bytes(*set_->set, abi::Buffer::stream, direction, flow_->app, abi::kTransportTcp,
                         turned ? context_.destination_port : context_.source_port,
@@ -69,11 +71,14 @@ void Inspector::collect_packet(const Packet& p, bool new_direction) {
     // A packet without a flow goes both ways.
     for (const std::uint8_t direction : {abi::kToServer, abi::kToClient}) {
       if ((context_.direction & direction) == 0) continue;
-      counters_.scans_failed +=
-          !scan(*set_->set, *scan_scratch_, abi::Buffer::payload, direction, app, context_.transport, payload,
-                0, 0, [this](std::uint32_t signature, std::uint16_t, std::uint64_t end) {
-                  add_candidate(signature, end);
-                });
+      const auto hit = [this](std::uint32_t signature, std::uint16_t, std::uint64_t end) {
+        add_candidate(signature, end);
+      };
+      if (scanned_)
+        anchored(*set_->set, abi::Buffer::payload, direction, app, context_.transport, payload, hit);
+      else
+        counters_.scans_failed += !scan(*set_->set, *scan_scratch_, abi::Buffer::payload, direction, app,
+                                        context_.transport, payload, 0, 0, hit);
       lists.for_bytes(*set_->set, abi::Buffer::payload, direction, app, context_.transport,
                       context_.source_port, context_.destination_port, add);
     }

@@ -20,6 +20,7 @@ namespace sekisho::ips {
 // A literal whose postings have different ranges is walked this often in one call; then the ranges are let go
 // and all of its postings are reported.
 inline constexpr std::uint32_t kMaxWalks = 32;
+inline constexpr std::uint64_t kNoPacket = ~0ull;
 
 // The first `size` bytes in memory of a word (little-endian machines).
 inline std::uint64_t anchor_mask(unsigned size) {
@@ -55,8 +56,9 @@ struct Pass {
   std::uint32_t serial;
   const abi::PostingRecord* postings;
   std::uint32_t* stamps;
-  std::uint64_t base;  // absolute offset of the first scanned byte
-  std::uint64_t old;   // matches that end here or before are old
+  std::uint64_t base;    // absolute offset of the first scanned byte
+  std::uint64_t old;     // matches that end here or before are old
+  std::uint64_t packet;  // where the packet's payload begins; kNoPacket: it is scanned apart
   Hit* hit;
 
   static int on_match(unsigned id, unsigned long long, unsigned long long to, unsigned,
@@ -71,16 +73,27 @@ struct Pass {
     if (state.serial != p.serial) state = {p.serial, 0};
     const bool all = l.uniform != 0 || ++state.walks > kMaxWalks;
     if (all) state.walks = ScanScratch::kDone;
+    bool waiting = false;  // a posting whose range a later end may be in
     for (std::uint32_t i = l.first_posting; i < l.first_posting + l.posting_count; ++i) {
       const abi::PostingRecord& posting = p.postings[i];
       if (l.uniform == 0) {
         if (p.stamps[i] == p.serial) continue;
-        if (!all && (end < posting.low_end || (end > posting.high_end && posting.high_end != abi::kNone32)))
+        std::uint64_t at = end;
+        if (posting.in_packet != 0) {
+          if (p.packet == kNoPacket) continue;
+          at = end > p.packet ? end - p.packet : 0;
+        }
+        if (!all && at < posting.low_end) {
+          waiting = true;
           continue;
+        }
+        if (!all && at > posting.high_end && posting.high_end != abi::kNone32) continue;
         p.stamps[i] = p.serial;
       }
       (*p.hit)(posting.signature, posting.group, end);
     }
+    // Ends come in ascending order.
+    if (!waiting) state.walks = ScanScratch::kDone;
     return 0;
   }
 };
@@ -94,6 +107,8 @@ void anchors(const SignatureSet& set, const ScanUnit& unit, std::span<const std:
     if (c->offset < base) continue;
     const std::uint64_t at = c->offset - base;
     if (at >= bytes.size()) break;  // by ascending offset
+    const std::uint8_t first = bytes[at];
+    if ((c->first[first >> 6] >> (first & 63) & 1) == 0) continue;
     if (at + c->size > bytes.size() || at + c->size <= new_from) continue;
     std::uint64_t key = 0;
     if (at + 8 <= bytes.size())
@@ -124,11 +139,13 @@ void anchors(const SignatureSet& set, const ScanUnit& unit, std::span<const std:
 // abi::kScanLookBack bytes before new_from, or to the buffer's start.
 // False: the bytes were not scanned (see detail::run_hyperscan): treat them as uninspected.
 // direction: kToServer or kToClient. transport: one bit of abi::kTransport…, for Buffer::payload.
+// packet: of a stream, whose new bytes are just one packet's payload: where that begins (base + new_from).
+// What is scanned in packets is reported too, except for literals at one offset: anchored() of the payload.
 template <class Hit>
 [[nodiscard]] bool scan(const SignatureSet& set, ScanScratch& scratch, abi::Buffer buffer,
                         std::uint8_t direction, abi::AppProtocol app, std::uint8_t transport,
                         std::span<const std::uint8_t> bytes, std::uint64_t base, std::size_t new_from,
-                        Hit&& hit) {
+                        Hit&& hit, std::uint64_t packet = kNoPacket) {
   if (new_from >= bytes.size()) return true;
   bool good = true;
   const std::size_t from = new_from > abi::kScanLookBack ? new_from - abi::kScanLookBack : 0;
@@ -146,11 +163,20 @@ template <class Hit>
                          scratch.posting.data(),
                          base + from,
                          base + new_from,
+                         packet,
                          &hit};
     good &= detail::run_hyperscan(unit.database, bytes.subspan(from), scratch.hyperscan,
                                   &detail::Pass<H>::on_match, &pass);
   }
   return good;
+}
+
+// Only the literals that stand at one offset: for bytes whose others were found by another scan.
+template <class Hit>
+void anchored(const SignatureSet& set, abi::Buffer buffer, std::uint8_t direction, abi::AppProtocol app,
+              std::uint8_t transport, std::span<const std::uint8_t> bytes, Hit&& hit) {
+  for (const ScanUnit& unit : set.units(buffer, direction))
+    if (unit.class_count != 0 && unit.fits(app, transport)) detail::anchors(set, unit, bytes, 0, 0, hit);
 }
 
 // Calls hit(signature, group) for each signature that has no literal and is judged whenever this buffer comes

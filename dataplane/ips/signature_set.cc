@@ -72,13 +72,15 @@ bool SignatureSet::build_units(std::span<const abi::ScanGroupRecord> groups,
                                std::span<const std::uint8_t> databases, std::string& why) {
   literals_.reserve(literals.size());
   for (const abi::LiteralRecord& l : literals) {
-    ScanLiteral s{l.first_posting, l.posting_count, abi::kNone32, 0, 1};
+    ScanLiteral s{l.first_posting, l.posting_count, abi::kNone32, 0, 1, 0};
     for (const abi::PostingRecord& p : postings_.subspan(l.first_posting, l.posting_count)) {
       s.low_end = std::min(s.low_end, p.low_end);
       s.high_end = std::max(s.high_end, p.high_end);
     }
     for (const abi::PostingRecord& p : postings_.subspan(l.first_posting, l.posting_count))
-      if (p.low_end != s.low_end || p.high_end != s.high_end) s.uniform = 0;
+      if (p.low_end != s.low_end || p.high_end != s.high_end || p.in_packet != 0) s.uniform = 0;
+    for (const abi::PostingRecord& p : postings_.subspan(l.first_posting, l.posting_count))
+      if (p.in_packet != 0) s.packets = 1, s.low_end = 0, s.high_end = abi::kNone32;
     literals_.push_back(s);
   }
   std::vector<std::uint32_t> order(groups.size());
@@ -133,6 +135,10 @@ bool SignatureSet::build_units(std::span<const abi::ScanGroupRecord> groups,
       for (; at < end; ++at) {
         std::uint64_t key = 0;
         std::memcpy(&key, view_.bytes.data() + sorted[at].data, sorted[at].size);
+        const std::uint8_t first = static_cast<std::uint8_t>(key);
+        c.first[first >> 6] |= 1ull << (first & 63);
+        if (c.nocase && first >= 'a' && first <= 'z')
+          c.first[(first - 32) >> 6] |= 1ull << ((first - 32) & 63);
         std::uint32_t slot = anchor_hash(key) & c.slot_mask;
         while (slots_[c.first_slot + slot].posting_count != 0) slot = (slot + 1) & c.slot_mask;
         slots_[c.first_slot + slot] = {key, sorted[at].first_posting, sorted[at].posting_count};

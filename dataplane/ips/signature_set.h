@@ -25,12 +25,14 @@ namespace sekisho::ips {
 struct ScanLiteral {
   std::uint32_t first_posting, posting_count;
   std::uint32_t low_end, high_end;  // of all postings together
-  std::uint32_t uniform;            // 1: each posting has this range
+  std::uint16_t uniform;            // 1: each posting has this range
+  std::uint16_t packets;            // 1: some posting is of packets: the range is none
 };
 
 // Anchored literals of one offset and length: a table by their bytes.
 struct AnchorClass {
-  std::uint64_t mask;  // of the bytes that count, in the order of memory
+  std::uint64_t first[4];  // bit b: some literal begins with byte b (both cases, if nocase)
+  std::uint64_t mask;      // of the bytes that count, in the order of memory
   std::uint32_t offset;
   std::uint8_t size, nocase;
   std::uint32_t first_slot, slot_mask;  // slots: first_slot + (hash & slot_mask), linear probing

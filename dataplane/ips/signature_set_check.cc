@@ -287,7 +287,8 @@ class Checker {
     if (first != posting_ || !slice(first, count, t_.postings.size())) return false;
     posting_ += count;
     for (const abi::PostingRecord& p : t_.postings.subspan(first, count))
-      if (p.signature >= v_.signatures.size() || p.group >= v_.signatures[p.signature].group_count)
+      if (p.signature >= v_.signatures.size() || p.group >= v_.signatures[p.signature].group_count ||
+          p.in_packet > 1)
         return false;
     return true;
   }

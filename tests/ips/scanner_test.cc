@@ -99,6 +99,40 @@ TEST(Scanner, AcrossChunksOnceAndOnlyNew) {
   }
 }
 
+// A segment's new bytes are read once for the stream and for the packet that brought them.
+TEST(Scanner, ThePacketsLiteralsAreFoundInTheStreamsScan) {
+  LoadedSet s(R"(alert tcp-pkt any any -> any any (flow:to_server; content:"QzXwKj"; sid:1;)
+alert tcp-pkt any any -> any any (flow:to_server; content:"QzXwKj"; offset:2; depth:10; sid:2;)
+alert tcp any any -> any any (flow:to_server; content:"QzXwKj"; offset:40; depth:30; sid:3;)
+alert tcp-stream any any -> any any (flow:to_server; content:"QzXwKj"; sid:4;)
+alert tcp-pkt any any -> any any (flow:to_server; content:"vBnMkL"; offset:5; depth:20; sid:5;))");
+  ASSERT_TRUE(s.set) << s.why;
+  const Where packet{abi::Buffer::payload, abi::kToServer, abi::kTransportTcp};
+  const auto sids = [](const Ends& found) {
+    std::string out;
+    for (const auto& [sid, ends] : found) out += static_cast<char>('0' + sid);
+    return out;
+  };
+  std::mt19937 random(7);
+  const std::string parts[] = {"QzXwKj", "vBnMkL", ".", "....", "Qz", "XwKj"};
+  std::size_t some = 0;
+  for (int round = 0; round < 3000; ++round) {
+    std::string before, payload;
+    while (random() % 4 != 0) before += parts[random() % std::size(parts)];
+    while (payload.empty() || random() % 6 != 0) payload += parts[random() % std::size(parts)];
+    const std::size_t back = std::min<std::size_t>(before.size(), abi::kScanLookBack);
+    const std::string window = before.substr(before.size() - back) + payload;
+    const std::uint64_t base = before.size() - back;
+    Ends apart = s.scan({}, window, base, back);
+    apart.merge(s.scan(packet, payload));
+    const Ends fused = s.scan({}, window, base, back, before.size());
+    ASSERT_EQ(sids(fused), sids(apart)) << before << '|' << payload;
+    EXPECT_EQ(s.scan({}, window, base, back).contains(1), false) << "a packet's literal without a packet";
+    some += !fused.empty();
+  }
+  EXPECT_GT(some, 1000u);
+}
+
 TEST(Scanner, AHotLiteralIsReportedOnce) {
   LoadedSet s(R"(alert tcp any any -> any any (flow:to_server; content:"aQaQ"; sid:1;)
 alert tcp any any -> any any (flow:to_server; content:"aQaQ"; offset:100; depth:50; sid:2;)

@@ -68,12 +68,13 @@ struct LoadedSet {
   };
   // sid → end offsets reported.
   std::map<std::uint32_t, std::vector<std::uint64_t>> scan(const Where& w, std::string_view bytes,
-                                                           std::uint64_t base = 0, std::size_t new_from = 0) {
+                                                           std::uint64_t base = 0, std::size_t new_from = 0,
+                                                           std::uint64_t packet = kNoPacket) {
     std::map<std::uint32_t, std::vector<std::uint64_t>> found;
-    const bool good =
-        ips::scan(*set, scratch, w.buffer, w.direction, w.app, w.transport,
-                  {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, base, new_from,
-                  [&](std::uint32_t s, std::uint16_t, std::uint64_t end) { found[sid(s)].push_back(end); });
+    const bool good = ips::scan(
+        *set, scratch, w.buffer, w.direction, w.app, w.transport,
+        {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, base, new_from,
+        [&](std::uint32_t s, std::uint16_t, std::uint64_t end) { found[sid(s)].push_back(end); }, packet);
     if (!good) found[0].push_back(0);
     return found;
   }
