@@ -21,5 +21,6 @@ void add_response_commands(Program program);  // notice …, playbook …, drill
 void add_replay_command(Program program);
 void add_signature_set_commands(Program program);  // signatures import, diff, list, …; after signatures check
 void add_site_commands(Program program);           // init, hw check, port blink
+void add_bench_command(Program program);           // bench …
 
 }  // namespace sekisho::cli

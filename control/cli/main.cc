@@ -30,6 +30,7 @@ int main(int argc, char** argv) {
   add_site_commands(program);
   add_signature_commands(program);
   add_signature_set_commands(program);
+  add_bench_command(program);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

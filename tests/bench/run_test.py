@@ -1,0 +1,130 @@
+"""`sekisho bench` itself: a run, its files, a comparison that finds a slower build, an interruption, the browser."""
+import html.parser
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+PROGRAM = os.environ.get("SEKISHO_PROGRAM", "")
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def bench(*words, timeout=400):
+    return subprocess.run([PROGRAM, "bench", *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=timeout, check=False)
+
+
+@unittest.skipUnless(PROGRAM, "SEKISHO_PROGRAM is not set")
+class Bench(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.mkdtemp(prefix="bench-test-")
+
+        def run(name, *words):
+            done = bench("quick", "--only", "cost", "--limit", "380", "--out", cls.folder, "--name", name, *words)
+            if done.returncode != 0:
+                raise AssertionError(done.stderr[-2000:] + done.stdout[-2000:])
+            return os.path.join(cls.folder, name + ".json")
+        cls.first, cls.second = run("first"), run("second")
+        cls.slow = run("slow", "--delay-ns", "150")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder, ignore_errors=True)
+
+    def verdicts(self, a, b):
+        done = bench("compare", a, b, "--print-json")
+        rows = json.loads(done.stdout)["rows"]
+        return done.returncode, {r["id"]: r["verdict"] for r in rows}
+
+    def test_a_slowed_build_is_found(self):
+        status, verdicts = self.verdicts(self.first, self.slow)
+        self.assertEqual(status, 1)
+        self.assertEqual(verdicts["cost/64"], "REGRESSION")
+        self.assertGreaterEqual(sum(v == "REGRESSION" for v in verdicts.values()), 5, verdicts)
+
+    def test_an_unchanged_build_is_not(self):
+        status, verdicts = self.verdicts(self.first, self.second)
+        self.assertEqual(set(verdicts.values()) - {"no change shown", "improved"}, set(), verdicts)
+        self.assertEqual(status, 0)
+
+    def test_the_figures_are_sound(self):
+        with open(self.first, encoding="utf-8") as text:
+            data = json.load(text)
+        self.assertEqual(data["schema"], "sekisho-bench/1")
+        self.assertTrue(data["complete"])
+        by_id = {r["id"]: r for r in data["figures"]}
+        self.assertEqual(len(by_id["cost/64"]["samples"]), 7)
+        self.assertGreater(by_id["cost/64"]["median"], 1)
+        self.assertLess(by_id["cost/64"]["median"], by_id["cost/9000"]["median"])
+        for key in ("cpu", "cores", "kernel", "steal_pct", "load_before", "load_after", "huge_pages"):
+            self.assertIn(key, data["machine"])
+        self.assertTrue(data["selfcheck"])
+        self.assertEqual(len(data["model"]["rows"]), 9)
+
+    def test_what_is_no_result_is_refused(self):
+        path = os.path.join(self.folder, "other.json")
+        with open(path, "w", encoding="utf-8") as out:
+            out.write('{"schema": "something"}')
+        done = bench("compare", self.first, path)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("not a result", done.stderr)
+
+    def test_an_interruption_leaves_a_valid_partial_report(self):
+        process = subprocess.Popen([PROGRAM, "bench", "quick", "--out", self.folder, "--name", "partial"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:  # as soon as the second part has begun
+            if "cost a packet" in line:
+                break
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        process.stderr.read()
+        self.assertEqual(process.wait(60), 1)
+        with open(os.path.join(self.folder, "partial.json"), encoding="utf-8") as text:
+            data = json.load(text)
+        self.assertFalse(data["complete"])
+        self.assertTrue(any("interrupted" in w for w in data["warnings"]))
+        self.assertTrue(any(r["id"] == "selfcheck/generator_ns" for r in data["figures"]))
+        with open(os.path.join(self.folder, "partial.html"), encoding="utf-8") as text:
+            self.assertIn("partial", text.read())
+
+    def test_the_page_asks_nobody(self):
+        with open(self.first[:-5] + ".html", encoding="utf-8") as text:
+            page = text.read().replace('xmlns="http://www.w3.org/2000/svg"', "")
+        self.assertIsNone(re.search(r"(?i)https?://|<script|<link|<img|@import|url\(", page))
+
+    @unittest.skipUnless(BROWSER, "chromium is not installed")
+    def test_the_page_opens_in_a_real_browser(self):
+        page = self.first[:-5] + ".html"
+        shot = os.path.join(self.folder, "page.png")
+        flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
+                 "--user-data-dir=" + os.path.join(self.folder, "profile")]
+        done = subprocess.run([BROWSER, *flags, "--dump-dom", "file://" + page], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True, timeout=180, check=False)
+
+        class Count(html.parser.HTMLParser):
+            tags, text = {}, ""
+
+            def handle_starttag(self, tag, attrs):
+                Count.tags[tag] = Count.tags.get(tag, 0) + 1
+
+            def handle_data(self, data):
+                Count.text += data
+        Count().feed(done.stdout)
+        self.assertGreaterEqual(Count.tags.get("svg", 0), 1)
+        self.assertGreaterEqual(Count.tags.get("polyline", 0), 1)
+        self.assertIn("Cost a packet", Count.text)
+        subprocess.run([BROWSER, *flags, "--window-size=1200,2000", "--screenshot=" + shot, "file://" + page],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=180, check=False)
+        with open(shot, "rb") as image:
+            self.assertEqual(image.read(8), b"\x89PNG\r\n\x1a\n")
+        self.assertGreater(os.path.getsize(shot), 20000)  # drawn, not blank
+
+
+if __name__ == "__main__":
+    unittest.main()
