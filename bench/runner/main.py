@@ -22,6 +22,7 @@ import estimate  # noqa: E402
 import machine  # noqa: E402
 import reports  # noqa: E402
 import runs  # noqa: E402
+import worlds  # noqa: E402
 from figures import Figures, load  # noqa: E402
 from plan import Plan  # noqa: E402
 from served import Programs  # noqa: E402
@@ -77,6 +78,11 @@ def main():
         one.add_argument("--delay-ns", type=int, default=0, metavar="N",
                          help="burns N ns for each packet in the in-process gateway: what a slower build looks like")
         one.add_argument("--print-json", action="store_true", help=argparse.SUPPRESS)
+    part = modes.add_parser("inside")
+    part.add_argument("part")
+    part.add_argument("--out")
+    part.add_argument("--quick", action="store_true")
+    part.add_argument("--signatures")
     two = modes.add_parser("compare", help="what became slower")
     two.add_argument("a", metavar="A.json")
     two.add_argument("b", metavar="B.json")
@@ -95,6 +101,8 @@ def main():
         else:
             print(compare.as_text(rows, warnings, options.threshold / 100))
         return 1 if any(r["verdict"] == "REGRESSION" for r in rows) else 0
+    if options.mode == "inside":
+        return worlds.inside(options.sekisho, options.part, options.out, options.quick, options.signatures)
     if not options.sekisho:
         parser.error("run it as `sekisho bench`")
     if options.list:

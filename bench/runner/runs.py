@@ -1,6 +1,7 @@
 """Which parts a run has."""
 import os
 
+import worlds
 from in_process import SIZES, InProcess
 from stats import median
 
@@ -13,6 +14,12 @@ def parts(programs, folder, figures, options):
     here = InProcess(programs, folder, figures, options)
     k, m = 1000, 1000000
     out = [("selfcheck/generator", "self-check: generator and analyser", 3, lambda: check_generator(here, figures))]
+    def world(name, title, seconds):
+        out.append((name, title, seconds, lambda: worlds.run(name, programs, folder, figures, options, 3 * seconds + 60)))
+    inside = worlds.parts()
+    for name, (title, short, long, _) in inside.items():
+        if name == "ports/selfcheck":
+            world(name, title, short if quick else long)
     if options.mode == "selfcheck":
         return out
     out.append(("cost", "cost a packet by size, in process", 12 if quick else 40,
@@ -32,6 +39,9 @@ def parts(programs, folder, figures, options):
         out.append(("curve/signatures", "curve: signatures", 20 if quick else 60, lambda: here.signatures_curve(
             options.signatures, (0, k, 10 * k, 36 * k) if quick else (0, 100, 300, k, 3 * k, 10 * k, 20 * k, 36 * k),
             0.03 if quick else 0.1, 3 if quick else 5)))
+    for name, (title, short, long, _) in inside.items():
+        if name != "ports/selfcheck" and (short is not None or not quick):
+            world(name, title, short if quick else long)
     out.append(("curve/workers", "curve: workers by RSS, simulated", 4, lambda: here.workers_curve((1, 2, 4, 8, 16, 32))))
     return out
 
@@ -43,7 +53,8 @@ def wanted(name, only):
 def fill(plan, programs, folder, figures, options):
     for name, title, seconds, function in parts(programs, folder, figures, options):
         # Nothing is claimed without the self-check.
-        if wanted(name, options.only) or name.startswith("selfcheck/"):
+        if wanted(name, options.only) or name.startswith("selfcheck/") or (
+                name == "ports/selfcheck" and wanted("ports/", options.only)):
             plan.add(name, title, seconds, function)
 
 
@@ -62,9 +73,21 @@ def conclude(figures):
     """What is claimed of the gateway, against what generator and analyser can do."""
     own, gateway = figures.find("selfcheck/generator_ns"), figures.find("cost/64")
     if own and gateway:
-        ratio = gateway["median"] / median(own["samples"])
-        figures.check("in process", True, "generator and analyser take %.3g ns a packet, the gateway %.3g ns (%.2g ×); in process "
-                      "their time is not part of any figure" % (own["median"], gateway["median"], ratio))
+        figures.check("in process", True, "generator and analyser take %.3g ns a packet, the gateway %.3g ns; in process their time is "
+                      "not part of any figure" % (own["median"], gateway["median"]))
+    for size in (64, 1518):
+        cable, passed = figures.find("selfcheck/cable_%d" % size), figures.find("rfc2544/memif/%d/overload" % size)
+        if not cable:
+            continue
+        if not passed:
+            figures.check("ports, %d B" % size, cable["median"] > 0, "the generator reaches %.3g Mpps back to back" % cable["median"])
+            continue
+        ratio = cable["median"] / passed["median"] if passed["median"] else 0
+        figures.check("ports, %d B" % size, ratio >= 1.5,
+                      "back to back the generator reaches %.3g Mpps, %.2f × what the gateway passed (1.5 × is asked for, 2 × the aim)%s" % (
+                          cable["median"], ratio, "" if ratio >= 1.5 else ": THE GENERATOR IS THE LIMIT of the figures over ports"))
+        if ratio < 1.5:
+            figures.data["warnings"].append("%d B over ports: the generator is the limit, not the gateway; the gateway's own cost is that in process" % size)
 
 
 def write_page(path, markdown):

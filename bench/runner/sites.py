@@ -13,8 +13,8 @@ ACCEPT = ('[[rule]]\nname = "there"\nfrom = "device"\nto = "his"\naction = "acce
 
 
 def text(rules=100, checksums="verify", devices=("net_null0", "net_null1"), flows=131072, per_source=0, vlan=None,
-         idle="poll", memory_mb=1024, mtu=None, cores=(1,), steward=0, more=""):
-    """vlan: the interfaces are that VLAN of their ports."""
+         idle="poll", memory_mb=1024, mtu=None, cores=(1,), steward=0, more="", tail=""):
+    """vlan: the interfaces are that VLAN of their ports. more: keys of the link. tail: sections behind all."""
     out = ('[gateway]\nname = "bench"\nworkers = %d\nsteward_core = %d\ncores = [%s]\nidle = "%s"\nhugepages = false\n'
            'memory_mb = %d\nmax_flows = %d\n' % (len(cores), steward, ", ".join(map(str, cores)), idle, memory_mb, flows))
     out += "[limits]\nflows_per_source = %d\nflows_per_zone_pair = 0\n" % per_source
@@ -27,4 +27,4 @@ def text(rules=100, checksums="verify", devices=("net_null0", "net_null1"), flow
         if vlan is not None:
             out += "vlan = %d\n" % vlan
     out += '[[wire]]\nname = "line"\nsides = ["i0", "i1"]\n[[link]]\nname = "line"\nzones = ["device", "his"]\n' + more
-    return out + fillers(max(0, rules - 2)) + ACCEPT
+    return out + fillers(max(0, rules - 2)) + ACCEPT + tail
