@@ -13,11 +13,13 @@ die() {
 
 need_root() { [ "$(id -u)" = 0 ] || die "please run as root: $*"; }
 
-# Packages of the argument list that dpkg does not report as installed.
+# Packages of the argument list that dpkg does not report as installed, nor as provided by one that is.
 missing_packages() {
-  local name
+  local name provided
+  provided=$(dpkg-query -W -f='${db:Status-Status} ${Provides}\n' | sed -n 's/^installed //p' | tr ',' '\n' | sed 's/^ *//; s/ .*//')
   for name in "$@"; do
-    dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || printf '%s\n' "$name"
+    dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || grep -qx "$name" <<<"$provided" ||
+      printf '%s\n' "$name"
   done
 }
 

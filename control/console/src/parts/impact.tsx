@@ -1,0 +1,83 @@
+// 影響確認: what a cut of a target would end, in the words of the ward.
+import { get } from '../api/fetch';
+import type { Host, Impact } from '../api/types';
+import { t } from '../i18n';
+import { bytes, count } from '../lib/format';
+import { lang } from '../state';
+import { Empty, ErrorBox, Table, Tag, useLoad } from './basics';
+
+export function loadImpact(target: string): Promise<Impact> {
+  return get<Impact>('/v1/preview', { target });
+}
+
+export function hostName(host: Host): string {
+  return host.name ? host.name : host.address;
+}
+
+export function HostCell({ host }: { host: Host }) {
+  const more = [host.name ? host.address : '', host.ward ?? ''].filter(Boolean).join(' · ');
+  return (
+    <>
+      <strong>{hostName(host)}</strong>
+      {host.protected && <Tag tone="info">{t('term.protected')}</Tag>}
+      {more && <span class="under">{more}</span>}
+      {host.phone && (
+        <a class="under" href={`tel:${host.phone}`}>
+          ☎ {host.phone}
+        </a>
+      )}
+    </>
+  );
+}
+
+export function ImpactSummary({ impact }: { impact: Impact }) {
+  return (
+    <>
+      <p class="sum">
+        {impact.flows === 0
+          ? t('impact.none')
+          : t('impact.sum', { flows: count(impact.flows, lang.value), bytes: bytes(impact.bytes) })}
+      </p>
+      {impact.protected_flows > 0 && (
+        <p class="note warn">{t('impact.protected', { n: count(impact.protected_flows, lang.value) })}</p>
+      )}
+      {impact.dataplane && impact.dataplane !== 'running' && <p class="note warn">{t('impact.unknown')}</p>}
+    </>
+  );
+}
+
+export function ImpactTable({ impact, most = 100 }: { impact: Impact; most?: number }) {
+  const rows = [...impact.would_end].sort((a, b) => Number(b.protected) - Number(a.protected) || b.flows - a.flows);
+  if (rows.length === 0) return null;
+  return (
+    <>
+      <Table
+        caption={t('impact.flows')}
+        rows={rows.slice(0, most)}
+        rowClass={(row) => (row.protected ? 'protected' : '')}
+        columns={[
+          { head: t('impact.from'), cell: (row) => <HostCell host={row.source} /> },
+          { head: t('impact.to'), cell: (row) => <HostCell host={row.destination} /> },
+          { head: t('impact.service'), cell: (row) => row.service },
+          { head: t('impact.count'), number: true, cell: (row) => count(row.flows, lang.value) },
+          { head: t('impact.bytes'), number: true, cell: (row) => bytes(row.bytes) },
+        ]}
+      />
+      {impact.groups > Math.min(most, rows.length) && (
+        <p class="hint">{t('impact.more', { n: count(impact.groups - Math.min(most, rows.length), lang.value) })}</p>
+      )}
+    </>
+  );
+}
+
+export function ImpactOf({ target, most }: { target: string; most?: number }) {
+  const { data, error, loading } = useLoad(() => loadImpact(target), [target]);
+  if (error) return <ErrorBox error={error} />;
+  if (!data || loading) return <Empty>{t('impact.loading')}</Empty>;
+  return (
+    <div data-impact={target}>
+      <ImpactSummary impact={data} />
+      <ImpactTable impact={data} most={most} />
+    </div>
+  );
+}
