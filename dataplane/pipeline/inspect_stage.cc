@@ -117,7 +117,11 @@ void InspectStage::process(Burst& burst) noexcept {
   dropped_by_.fill(0xffffffffu);
   for_live(burst.live, [&](std::uint32_t i) {
     const Packet& p = burst.packet[i];
-    if (p.kind == PacketKind::ip && inspected_[p.link] != 0) one(burst, i);
+    if (inspected_[p.link] == 0) return;
+    if (p.kind == PacketKind::ip)
+      one(burst, i);
+    else if (p.kind == PacketKind::arp && p.ethertype == 0x86dd)
+      line_protocol(burst, i);
   });
 }
 
@@ -128,6 +132,21 @@ void InspectStage::one(Burst& burst, std::uint32_t slot) noexcept {
   if (const std::uint64_t generation = c_.words.generation(); generation != c_.obeyed) c_.obey(generation);
   if (!c_.words.open(p.link)) return burst.drop(slot, DropReason::link_cut);
   look(burst, slot, p, burst.key[slot], 0);
+}
+
+// Neighbour discovery and MLD pass without a flow, as ARP does; signatures look at each packet (a router that
+// announces its own end, another that nobody knows).
+void InspectStage::line_protocol(Burst& burst, std::uint32_t slot) noexcept {
+  Packet p = burst.packet[slot];
+  p.kind = PacketKind::ip;
+  packet_ = &p;
+  key_ = &burst.key[slot];
+  index_ = kNoFlow;
+  ips::Finding finding = inspector_.inspect_stray(p, burst.key[slot], true, 0, policies_[p.link], c_.now_ns);
+  // No error answers neighbour discovery (RFC 4443 2.4 (e)).
+  finding.reject_source = finding.reject_destination = false;
+  act(burst, slot, p, finding);
+  packet_ = nullptr;
 }
 
 bool InspectStage::look(Burst& burst, std::uint32_t slot, const Packet& p, const FlowKey& key,

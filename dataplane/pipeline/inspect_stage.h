@@ -48,6 +48,7 @@ class InspectStage final : private ips::Listener {
 
   void one(Burst& burst, std::uint32_t slot) noexcept;
   // The packet, then what it carries. False: dropped.
+  void line_protocol(Burst& burst, std::uint32_t slot) noexcept;
   bool look(Burst& burst, std::uint32_t slot, const Packet& p, const FlowKey& key, unsigned depth) noexcept;
   bool look_inside(Burst& burst, std::uint32_t slot, const Packet& p, const FlowKey& key,
                    unsigned depth) noexcept;

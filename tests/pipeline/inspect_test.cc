@@ -94,6 +94,25 @@ TEST(Inspect, ASignatureOnBothSidesIsJudgedWithTheAnswer) {
   EXPECT_EQ(run(wrong, "/", "200 OK"), "");
 }
 
+// The line's own protocols pass without a flow and without policy, but not unseen.
+TEST(Inspect, ARouterThatAnnouncesItsEndIsStopped) {
+  TestWorld w(
+      site_toml(kAllowAll), 1024,
+      with("drop icmpv6 any any -> any any (itype:134; icmpv6.hdr; content:\"|00 00|\"; offset:6; depth:2; "
+           "sid:1;)\n"));
+  const auto advertisement = [](std::uint16_t lifetime) {
+    return eth()
+        .ip6("fe80::1", "ff02::1")
+        .ttl(255)
+        .icmp(134, 0, 0x40000000u | lifetime)
+        .payload(Bytes(8))
+        .build();
+  };
+  EXPECT_EQ(w.in(1, advertisement(1800)), DropReason::none);
+  EXPECT_EQ(w.in(1, advertisement(0)), DropReason::signature);
+  EXPECT_EQ(w.alerts(), "1!");
+}
+
 TEST(Inspect, DetectOnlyAlerts) {
   TestWorld w(site_toml(kAllowAll), 1024, with(kEvil, abi::IpsMode::detect));
   Conversation t{w};
