@@ -51,7 +51,7 @@ def measure(options):
         with open(base + end, "w", encoding="utf-8") as out:
             out.write(text)
     if options.page:
-        runs.write_page(options.page, reports.as_markdown(figures.data))
+        runs.write_page(options.page, reports.as_markdown(figures.data, "##"))
     if options.print_json:
         json.dump(figures.data, sys.stdout)
         print()

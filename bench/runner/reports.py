@@ -94,12 +94,13 @@ def as_html(data):
     return "".join(out) + "</html>\n"
 
 
-def as_markdown(data):
+def as_markdown(data, level="#"):
+    """level: the heading that the report begins with."""
     def cell(text):
         return str(text).replace("|", "\\|")
     when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(data["started"]))
     m = data["machine"]
-    out = ["# Sekisho benchmark: %s" % data["mode"], "", "%s, took %d s: %s." % (when, data["seconds"], verdict(data)), "",
+    out = [level + " Sekisho benchmark: %s" % data["mode"], "", "%s, took %d s: %s." % (when, data["seconds"], verdict(data)), "",
            "- %s (built %s) on %s, %s cores%s" % (m.get("sekisho"), m.get("built"), m.get("cpu"), m.get("cores"),
                                                  ", virtual machine" if m.get("virtual") else ""),
            "- kernel %s, DPDK %s, memory %s, huge pages %s, governor %s, isolated cores %s" % (
@@ -107,27 +108,27 @@ def as_markdown(data):
     out += ["- **%s**" % w for w in data["warnings"]]
     out += ["- self-check %s: %s" % ("passed" if c["passed"] else "NOT passed", c["text"]) for c in data["selfcheck"]]
     for group, rows in groups(data).items():
-        out += ["", "## " + group, "", "| what | median | min | max | spread |", "|---|---:|---:|---:|---:|"]
+        out += ["", level + "# " + group, "", "| what | median | min | max | spread |", "|---|---:|---:|---:|---:|"]
         for r in rows:
             many = len(r["samples"]) > 1
             out.append("| %s | %s %s | %s | %s | %s |" % (
                 cell(r["title"] + (" (%s)" % r["note"] if r.get("note") else "")), number(r["median"]), r["unit"],
                 number(r["min"]) if many else "", number(r["max"]) if many else "", spread(r)))
     if data["curves"]:
-        out += ["", "## Curves", ""]
+        out += ["", level + "# Curves", ""]
         for c in data["curves"]:
             out.append("- %s (%s → %s): %s%s" % (c["title"], c["x"], c["y"], c["shape"] or ", ".join(
                 "%s: %s" % (number(p[0]), number(p[1])) for p in c["points"]), "; " + c["note"] if c["note"] else ""))
     if data["histograms"]:
-        out += ["", "## Latency", "", "| what | p50 | p90 | p99 | p99.9 | max |", "|---|---:|---:|---:|---:|---:|"]
+        out += ["", level + "# Latency", "", "| what | p50 | p90 | p99 | p99.9 | max |", "|---|---:|---:|---:|---:|---:|"]
         out += ["| %s | %s |" % (cell(h["title"]), " | ".join("%s %s" % (number(h[p]), h["unit"])
                                                            for p in ("p50", "p90", "p99", "p999", "max")))
                 for h in data["histograms"] if h["count"]]
     if data["model"]:
-        out += ["", "## Estimate: cores for faster lines", "", "| line | frames | Mpps | cores |", "|---|---|---:|---:|"]
+        out += ["", level + "# Estimate: cores for faster lines", "", "| line | frames | Mpps | cores |", "|---|---|---:|---:|"]
         out += ["| %d Gbit/s | %s | %.3g | %.1f |" % (r["gbit"], r["size"], r["mpps"], r["cores"]) for r in data["model"]["rows"]]
         out += [""] + ["- assumed: %s" % a for a in data["model"]["assumptions"]]
     failed = [p for p in data["parts"] if p.get("failed")]
     if failed:
-        out += ["", "## Not measured", ""] + ["- %s: %s" % (p["title"], p["failed"]) for p in failed]
+        out += ["", level + "# Not measured", ""] + ["- %s: %s" % (p["title"], p["failed"]) for p in failed]
     return "\n".join(out) + "\n"

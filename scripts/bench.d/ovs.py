@@ -32,8 +32,9 @@ def pipeline(fillers):
 
 
 class Ovs:
-    def __init__(self, devices, fillers=98, core=1):
-        """devices: DPDK device strings, as the gateway's."""
+    def __init__(self, devices, fillers=98, core=1, queues=1):
+        """devices: DPDK device strings, as the gateway's. queues: to receive, of each."""
+        self._queues = queues
         os.makedirs(RUN)
         self._processes = []
         self._environment = dict(os.environ, OVS_RUNDIR=RUN, OVS_LOGDIR=RUN, OVS_DBDIR=RUN, OVS_SYSCONFDIR=RUN)
@@ -79,7 +80,7 @@ class Ovs:
         words = ["add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev", "fail_mode=secure"]
         for i, device in enumerate(devices):
             words += ["--", "add-port", "br0", "p%d" % i, "--", "set", "Interface", "p%d" % i, "type=dpdk",
-                      "ofport_request=%d" % (i + 1), "options:dpdk-devargs=%s" % device]
+                      "ofport_request=%d" % (i + 1), "options:dpdk-devargs=%s" % device, "options:n_rxq=%d" % self._queues]
         self._vsctl(*words)
         for i in range(len(devices)):
             error = self._vsctl("get", "Interface", "p%d" % i, "error").strip()

@@ -145,6 +145,12 @@ def page(about, results):
     return "\n".join(lines) + "\n\n" + LIMITS
 
 
+def tool_block(old):
+    """What `sekisho bench --page` wrote into a page, with its marks; or nothing."""
+    begin, end = "<!-- sekisho bench: begin -->", "<!-- sekisho bench: end -->"
+    return "\n" + old[old.index(begin):old.index(end) + len(end)] + "\n" if begin in old and end in old else ""
+
+
 def update(old, about, results):
     """An earlier page with the rows of `results` in place of its own, and a line that says so."""
     rows = {r[0]: r for r in ROWS if r[0] in results}
@@ -171,4 +177,4 @@ def update(old, about, results):
     at = max(i for i, line in enumerate(lines) if line.startswith(("|---", "- `", "| `"))) + 1
     if new and not lines[at - 1].startswith("- `"):
         new.insert(0, "")
-    return "\n".join(lines[:at] + new + lines[at:]) + "\n\n" + LIMITS
+    return "\n".join(lines[:at] + new + lines[at:]) + "\n\n" + LIMITS + tool_block(old)

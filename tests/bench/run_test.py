@@ -20,6 +20,41 @@ def bench(*words, timeout=400):
 
 
 @unittest.skipUnless(PROGRAM, "SEKISHO_PROGRAM is not set")
+@unittest.skipUnless(os.geteuid() == 0, "needs root (network namespaces)")
+class Ports(unittest.TestCase):
+    def test_generator_and_analyser_meet_over_a_cable(self):
+        with tempfile.TemporaryDirectory(prefix="bench-test-") as folder:
+            done = bench("selfcheck", "--out", folder, "--name", "cable")
+            self.assertEqual(done.returncode, 0, done.stderr[-2000:])
+            with open(os.path.join(folder, "cable.json"), encoding="utf-8") as text:
+                data = json.load(text)
+            with open(os.path.join(folder, "cable.md"), encoding="utf-8") as text:
+                self.assertIn("self-check passed", text.read())
+        self.assertEqual([p for p in data["parts"] if p.get("failed")], [])
+        by_id = {r["id"]: r for r in data["figures"]}
+        for size in (64, 1518):
+            self.assertGreater(by_id["selfcheck/cable_%d" % size]["min"], 0)
+        latency = data["histograms"][0]
+        self.assertGreater(latency["count"], 1000)  # of 50,000: a busy machine offers fewer
+        self.assertEqual(sum(count for _, count in latency["buckets"]), latency["count"])
+
+    def test_unknown_requests_and_devices_are_refused(self):
+        traffic = os.path.join(os.path.dirname(PROGRAM), "..", "..", "dataplane", "io", "sekisho-bench-traffic")
+        for words in ([], ["net_null0"], ["--core", "x", "net_null0", "net_null1"], ["--what", "net_null0", "net_null1"]):
+            done = subprocess.run([traffic, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  timeout=60, check=False)
+            self.assertEqual(done.returncode, 2, words)
+        # What is sent into nothing is lost, all of it, and said so; requests with faults are answered with their reason.
+        done = subprocess.run([traffic, "net_null0,no-rx=1", "net_null1,no-rx=1"], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, timeout=60, check=False,
+                              input="trial\nstream size=63\nstream bytes=64\nstream flows=10\ntrial rate=10000 seconds=0.2 drain=0\nnonsense\nquit\n")
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(["error" in a for a in answers], [True, True, True, False, False, True])
+        self.assertEqual(answers[4]["trial"]["loss"], 1)
+        self.assertGreater(answers[4]["trial"]["sent"], 100)
+
+
+@unittest.skipUnless(PROGRAM, "SEKISHO_PROGRAM is not set")
 class Bench(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

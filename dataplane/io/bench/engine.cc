@@ -62,15 +62,18 @@ std::uint32_t TrafficEngine::send(std::size_t index, bool from_b, std::uint32_t 
 
 bool TrafficEngine::receive(TrafficResult& out, bool count) {
   bool any = false;
-  for (std::size_t side = 0; side < 2; ++side) {
+  const std::uint16_t queues = std::min(ports_.all()[0].rx_queues, ports_.all()[1].rx_queues);
+  for (std::size_t i = 0; i < std::size_t{2} * queues; ++i) {
+    const std::size_t side = i % 2;
     rte_mbuf* packets[kTake];
-    const std::uint16_t n = rte_eth_rx_burst(ports_.all()[side].id, 0, packets, kTake);
+    const std::uint16_t n =
+        rte_eth_rx_burst(ports_.all()[side].id, static_cast<std::uint16_t>(i / 2), packets, kTake);
     if (n == 0) continue;
     any = true;
     const std::uint64_t now = measure::tsc();
-    for (std::uint16_t i = 0; i < n; ++i) {
+    for (std::uint16_t k = 0; k < n; ++k) {
       measure::Stamp stamp;
-      if (!measure::read_stamp(rte_pktmbuf_mtod(packets[i], const std::uint8_t*), packets[i]->data_len,
+      if (!measure::read_stamp(rte_pktmbuf_mtod(packets[k], const std::uint8_t*), packets[k]->data_len,
                                stamp) ||
           stamp.lane / 2u >= lanes_.size() || (stamp.lane & 1u) == side) {
         if (count) ++out.strangers;
@@ -79,7 +82,7 @@ bool TrafficEngine::receive(TrafficResult& out, bool count) {
       Lane& lane = *lanes_[stamp.lane / 2];
       lane.seen[stamp.lane & 1].arrived(stamp.sequence);
       if (!count) continue;
-      lane.result.bytes += packets[i]->pkt_len;
+      lane.result.bytes += packets[k]->pkt_len;
       const double ns = static_cast<double>(now - stamp.time) * measure::tsc_ns();
       if (now > stamp.time) lane.result.latency_ns.record(static_cast<std::uint64_t>(ns));
     }

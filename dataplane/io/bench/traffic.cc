@@ -1,7 +1,7 @@
 // sekisho-bench-traffic: generator and analyser on two DPDK ports of any kind. Requests on standard input,
 // answers as JSON lines; `sekisho bench` drives it.
 //
-//   sekisho-bench-traffic [--core N] [--memory MB] [--mtu N] [--huge] DEVICE-A DEVICE-B
+//   sekisho-bench-traffic [--core N] [--memory MB] [--mtu N] [--queues N] [--huge] DEVICE-A DEVICE-B
 //
 //   ready [seconds=10]                        waits until both links are up
 //   streams                                   forgets all streams
@@ -11,6 +11,7 @@
 //   burst packets=N rate=PPS [drain=0.5]
 //   search [kind=binary|mlr] [lowest=] [highest=] [precision=] [seconds=] [loss=] [drain=] [wall=]
 //   quit
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -189,7 +190,8 @@ class Traffic {
 int usage(const char* why) {
   std::fprintf(stderr,
                "sekisho-bench-traffic: %s\n"
-               "usage: sekisho-bench-traffic [--core N] [--memory MB] [--mtu N] [--huge] DEVICE-A DEVICE-B\n",
+               "usage: sekisho-bench-traffic [--core N] [--memory MB] [--mtu N] [--queues N] [--huge] "
+               "DEVICE-A DEVICE-B\n",
                why);
   return 2;
 }
@@ -206,13 +208,14 @@ int main(int argc, char** argv) {
     const std::string word = argv[i];
     if (word == "--huge") {
       settings.hugepages = 1;
-    } else if (word == "--core" || word == "--memory" || word == "--mtu") {
+    } else if (word == "--core" || word == "--memory" || word == "--mtu" || word == "--queues") {
       if (++i == argc) return usage("a value is missing");
       char* end = nullptr;
       const unsigned long value = std::strtoul(argv[i], &end, 10);
       if (*argv[i] == '\0' || *end != '\0' || value > 1u << 20) return usage("a value is no number");
       if (word == "--core") settings.steward_core = static_cast<std::uint32_t>(value);
       if (word == "--memory") settings.memory_mb = static_cast<std::uint32_t>(value);
+      if (word == "--queues") settings.workers = static_cast<std::uint32_t>(std::clamp(value, 1ul, 16ul));
       if (word == "--mtu") mtu = static_cast<std::uint16_t>(std::min(value, 9216ul));
     } else if (word.starts_with("-")) {
       return usage("unknown option");
