@@ -14,9 +14,11 @@ import { MapPage } from './pages/map';
 import { NoticesPage } from './pages/notices';
 import { PeoplePage } from './pages/people';
 import { PerformancePage } from './pages/performance';
+import { PlaybooksPage } from './pages/playbooks';
 import { PolicyPage } from './pages/policy';
 import { SetupPage } from './pages/setup';
 import { SignaturesPage } from './pages/signatures';
+import { VendorsPage } from './pages/vendors';
 import { lang, may, overview, session, stale } from './state';
 
 interface Page {
@@ -31,6 +33,8 @@ interface Page {
 const pages: Page[] = [
   { name: 'map', title: 'page.map', needs: ['view'], view: MapPage, live: true },
   { name: 'incidents', title: 'page.incidents', needs: ['view_events'], view: IncidentsPage },
+  { name: 'vendors', title: 'page.vendors', needs: ['ticket_view', 'ticket_request', 'ticket_approve'], view: VendorsPage },
+  { name: 'playbooks', title: 'page.playbooks', needs: ['view'], view: PlaybooksPage },
   { name: 'policy', title: 'page.policy', needs: ['view', 'config_view'], view: PolicyPage },
   { name: 'signatures', title: 'page.signatures', needs: ['view'], view: SignaturesPage },
   { name: 'performance', title: 'page.performance', needs: ['view'], view: PerformancePage, live: true },

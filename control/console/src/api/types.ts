@@ -92,6 +92,7 @@ export interface Overview {
 }
 
 export interface ImpactRow {
+  text?: { en: string; ja: string };
   link: string;
   from: string;
   to: string;

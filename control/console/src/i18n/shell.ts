@@ -14,6 +14,7 @@ export const shell = {
   'page.map': ['全体図', 'Map'],
   'page.incidents': ['インシデント', 'Incidents'],
   'page.vendors': ['保守接続', 'Vendor access'],
+  'page.playbooks': ['緊急対応・訓練', 'Playbooks and drills'],
   'page.policy': ['通信ポリシー', 'Policy'],
   'page.signatures': ['シグネチャ', 'Signatures'],
   'page.performance': ['性能', 'Performance'],

@@ -1,13 +1,19 @@
 // 影響確認: what a cut of a target would end, in the words of the ward.
-import { get } from '../api/fetch';
-import type { Host, Impact } from '../api/types';
+import { ApiError, get } from '../api/fetch';
+import type { Host, Impact, ImpactRow } from '../api/types';
 import { t } from '../i18n';
 import { bytes, count } from '../lib/format';
 import { lang } from '../state';
 import { Empty, ErrorBox, Table, Tag, useLoad } from './basics';
 
-export function loadImpact(target: string): Promise<Impact> {
-  return get<Impact>('/v1/preview', { target });
+// A sekishod without previews knows the plain impact.
+export async function loadImpact(target: string): Promise<Impact> {
+  try {
+    return await get<Impact>('/v1/preview', { target });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status !== 404 || error.code === 'no_such_target') throw error;
+    return get<Impact>('/v1/impact', { target });
+  }
 }
 
 export function hostName(host: Host): string {
@@ -46,6 +52,12 @@ export function ImpactSummary({ impact }: { impact: Impact }) {
   );
 }
 
+// "DICOM store" of "CT-2 → PACS, DICOM store", where sekishod says it so; else the service's name.
+function serviceWords(row: ImpactRow): string {
+  const words = row.text?.[lang.value].split(lang.value === 'ja' ? '、' : ', ');
+  return words && words.length > 1 ? words[words.length - 1]! : row.service;
+}
+
 export function ImpactTable({ impact, most = 100 }: { impact: Impact; most?: number }) {
   const rows = [...impact.would_end].sort((a, b) => Number(b.protected) - Number(a.protected) || b.flows - a.flows);
   if (rows.length === 0) return null;
@@ -58,7 +70,7 @@ export function ImpactTable({ impact, most = 100 }: { impact: Impact; most?: num
         columns={[
           { head: t('impact.from'), cell: (row) => <HostCell host={row.source} /> },
           { head: t('impact.to'), cell: (row) => <HostCell host={row.destination} /> },
-          { head: t('impact.service'), cell: (row) => row.service },
+          { head: t('impact.service'), cell: (row) => serviceWords(row) },
           { head: t('impact.count'), number: true, cell: (row) => count(row.flows, lang.value) },
           { head: t('impact.bytes'), number: true, cell: (row) => bytes(row.bytes) },
         ]}
