@@ -43,6 +43,8 @@ class InProcess:
         """{key: (ns, normal, note)}: the loops take turns, so that what else the machine does meets all alike."""
         samples = {key: ([], []) for key in loops}
         drops = {}
+        for loop in loops.values():  # memory that is touched for the first time is no cost of a packet
+            loop.ask("cost", seconds=seconds, samples=1, fresh=int(fresh))
         for _ in range(rounds):
             for key, loop in loops.items():
                 told = loop.ask("cost", seconds=seconds, samples=1, fresh=int(fresh))
@@ -159,7 +161,7 @@ class InProcess:
         points, memory = [], []
         for flows in counts:
             with self.open(self.plain(), flows=flows) as loop:
-                ns = [loop.ask("cost", seconds=seconds, samples=1, timeout=300)["ns"][0] for _ in range(rounds)]
+                ns = [loop.ask("cost", seconds=seconds, samples=1, timeout=300)["ns"][0] for _ in range(rounds + 1)][1:]
                 points.append((flows, median(ns), min(ns), max(ns)))
                 if flows >= 10000:
                     memory.append((flows, loop.opened["memory_bytes"] / flows))
@@ -193,13 +195,13 @@ class InProcess:
                 more = ["--signatures", path, "--cache", self.folder]
             snapshot, told = self.snapshot("sig%d" % count, *more, rules=2)
             with self.open(snapshot, protocol="tcp", size=1518, flows=1000) as loop:
-                ns = [loop.ask("cost", seconds=seconds, samples=1, timeout=300)["ns"][0] for _ in range(rounds)]
+                ns = [loop.ask("cost", seconds=seconds, samples=1, timeout=300)["ns"][0] for _ in range(rounds + 1)][1:]
             points.append((max(told["signatures"], 1), median(ns), min(ns), max(ns)))
             memory.append((max(told["signatures"], 1), told["bytes"] / 1e6))
             if count == len(lines):
                 break
         self.figures.curve("signatures", "Cost of a TCP packet of 1518 B against signatures (bytes of no protocol)", "signatures",
-                           "ns", points, note="from %s; the payload is zeros behind a counter: the scan's own cost, few candidates" %
+                           "ns", points, note="from %s; the payload is random bytes, as ciphered content is: the scan's own cost, few candidates" %
                            os.path.basename(rules_file))
         self.figures.curve("signatures_size", "Compiled policy against signatures", "signatures", "MB", memory)
 
@@ -212,7 +214,8 @@ class InProcess:
                 load.append((workers, told["fullest_to_even"]))
         self.figures.curve("workers", "Workers' worth by RSS (simulated): packets / packets of the fullest core", "workers",
                            "×", speed, log_x=False, note="%d flows, zipf %.2g, symmetric Toeplitz hash over the addresses, 512 places; a worker "
-                           "alone is 1" % (flows, zipf))
+                           "alone is 1; the heaviest flow alone is %.3g %% of the packets" % (
+                               flows, zipf, 100 / sum(1 / i ** zipf for i in range(1, flows + 1))))
         self.figures.curve("workers_load", "Load of the fullest core against an even share (simulated)", "workers", "×", load, log_x=False)
 
     def generator(self, seconds=0.3):

@@ -1,4 +1,5 @@
-// Frames of one stream, written in place: headers by flow, right checksums, stamp, zeros behind it.
+// Frames of one stream, written in place: headers by flow, right checksums, stamp, and behind it the same
+// random bytes in each frame (as ciphered or compressed content looks to a scanner).
 //
 // Flow f belongs to the hosts 10.16.0.1 + f % kHosts (side A) and one of 251 on side B (IPv6: the same in
 // fd00:16::/64, fd00:32::/64), and the ports 1024 + f / kHosts and spec.port: no two flows share a tuple.

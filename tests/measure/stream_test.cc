@@ -105,7 +105,7 @@ TEST(FrameMaker, FramesAreSoundInEveryForm) {
       for (const std::uint8_t protocol : {6, 17}) {
         StreamSpec spec{0, ip, vlan, protocol, 1000, 0, 5000};
         FrameMaker maker(spec);
-        for (const std::uint32_t size : {smallest_frame(spec), 128u, 777u, 1518u, 9000u}) {
+        for (const std::uint32_t size : {smallest_frame(spec), 128u, 777u, 778u, 1518u, 9000u, kMaxFrame}) {
           for (const bool from_b : {false, true}) {
             const Stamp in{static_cast<std::uint8_t>(3), 0xdeadbeef, 0x0123456789abcdefull};
             const std::uint32_t length = maker.write(frame.data(), 999, from_b, size, in);

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,9 +51,10 @@ class TrafficEngine {
   // counted. Returns how many came through.
   std::uint64_t learn(double rate);
   // rate: packets/s of all streams and both directions. Waits `drain` seconds for the last packets, less if
-  // all are back. packets > 0: sends so many and then stops. Stops early when `go_on` says so.
+  // all are back. packets > 0: sends so many and then stops. nap_us > 0: sleeps so long when nothing is due,
+  // for trials beside which the machine has other work to do; latencies are then no finer than that.
   TrafficResult run(double rate, double seconds, double drain, std::uint64_t packets = 0,
-                    const std::function<bool()>& go_on = {});
+                    std::uint32_t nap_us = 0);
 
  private:
   struct Lane {

@@ -7,7 +7,7 @@
 //   streams                                   forgets all streams
 //   stream [size= ip= vlan= flows= zipf= port=] [share=1] [side=both|a|b]      adds one
 //   learn [rate=200000]                       each flow's first packet
-//   trial rate=PPS [seconds=1] [drain=0.5]
+//   trial rate=PPS [seconds=1] [drain=0.5] [nap_us=0]
 //   burst packets=N rate=PPS [drain=0.5]
 //   search [kind=binary|mlr] [lowest=] [highest=] [precision=] [seconds=] [loss=] [drain=] [wall=]
 //   quit
@@ -105,9 +105,10 @@ class Traffic {
     const double rate = w.number("rate", 1e5, 1, 1e9);
     const double seconds = packets != 0 ? 0 : w.number("seconds", 1, 1e-3, 3600);
     const double drain = w.number("drain", 0.5, 0, 60);
+    const auto nap = static_cast<std::uint32_t>(w.count("nap_us", 0, 0, 100'000));
     w.done();
     const std::uint64_t began = monotonic_ns();
-    const io::TrafficResult r = engine_.run(rate, seconds, drain, packets);
+    const io::TrafficResult r = engine_.run(rate, seconds, drain, packets, nap);
     std::string streams = "[";
     for (const io::StreamResult& s : r.streams) {
       streams += streams.size() > 1 ? "," : "";
