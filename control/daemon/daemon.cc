@@ -14,8 +14,10 @@
 #include "control/model/diagnostic.h"
 #include "control/model/read_config.h"
 #include "control/policy/compile.h"
+#include "control/records/recorder.h"
 #include "control/session/obedience.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/base/service_notify.h"
 
 namespace sekisho::control {
 namespace fs = std::filesystem;
@@ -136,6 +138,16 @@ std::string Daemon::start() {
     return "version " + std::to_string(version) + " does not compile: " + checked.diagnostics +
            checked.failure;
   site_ = checked.site;
+  RecorderOptions keep;
+  keep.directory = options_.state_directory + "/events";
+  keep.settings = RecordsSettings{};
+  keep.attachment = [this] { return session_.attachment(); };
+  keep.zones = [this] { return static_cast<std::uint32_t>(site_.load()->model.zones.size()); };
+  keep.clock_jumped = [this](std::int64_t ms) {
+    audit(the_gateway(), "clock.jump", json{{"milliseconds", ms}}.dump());
+  };
+  recorder_ = std::make_unique<Recorder>(std::move(keep), *records_);
+  events_->add_sink(recorder_->sink());
   enter_signatures(*checked.site);
   response_->use(*checked.site);
   events_->set_names(checked.site->names);
@@ -455,7 +467,43 @@ void Daemon::restore_clinical_flows() {
     spdlog::warn("clinical sessions could not be taken up again: {}", answer.failure().what);
 }
 
+std::vector<HealthReason> Daemon::further_health() const {
+  std::vector<HealthReason> out;
+  for (const auto& source : health_)
+    for (HealthReason& r : source()) out.push_back(std::move(r));
+  return out;
+}
+
+void Daemon::watch_health() {
+  const HealthAlarm::Change change = alarm_.look(health_of(*this));
+  if (change.begun.empty() && change.ended.empty()) return;
+  for (const HealthReason& r : change.begun) spdlog::warn("health: {}: {}", r.name, r.text);
+  for (const std::string& name : change.ended) spdlog::info("health: {}: over", name);
+  for (const HealthReason& r : change.begun) {
+    // Of these Response tells itself.
+    if (r.name == "dataplane" || r.name == "latch" || r.name == "disk") continue;
+    Notice notice;
+    notice.kind = "health." + r.name;
+    notice.severity = NoticeSeverity::warning;
+    notice.title_en = "Not as it should be: " + r.name;
+    notice.title_ja = "要確認: " + r.name;
+    notice.text_en = notice.text_ja = r.text;
+    notices().raise(std::move(notice));
+  }
+  for (const auto& told : on_health_) told(change);
+}
+
 void Daemon::run(const std::atomic<bool>& stop) {
+  // Looking at disks and databases may take as long as a disk hangs.
+  std::thread health([this, &stop] {
+    for (std::uint64_t next = 0; !stop; std::this_thread::sleep_for(kTick)) {
+      if (monotonic_ns() < next) continue;
+      next = monotonic_ns() + kSecond;
+      watch_health();
+    }
+  });
+  ServiceNotify notify;
+  notify.ready();
   std::uint64_t next_second = 0;
   while (!stop) {
     const SessionState state = session_.check();
@@ -473,9 +521,11 @@ void Daemon::run(const std::atomic<bool>& stop) {
       refresh_when_due();
       if (session_.state() == SessionState::running) save_clinical_flows();
     }
+    notify.alive();
     std::this_thread::sleep_for(kTick);
   }
   if (refresher_.joinable()) refresher_.join();
+  health.join();
   events_->attach(nullptr);
   audit(the_gateway(), "stop", "{}");
 }

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -16,6 +17,7 @@
 
 #include "control/audit/audit.h"
 #include "control/daemon/compile_child.h"
+#include "control/daemon/health.h"
 #include "control/daemon/site.h"
 #include "control/events/event_drain.h"
 #include "control/guard/guard_maps.h"
@@ -27,6 +29,8 @@
 #include "control/store/config_store.h"
 
 namespace sekisho::control {
+
+class Recorder;
 
 struct DaemonOptions {
   std::string config;  // imported as version 1 at the very first start
@@ -70,6 +74,17 @@ class Daemon {
   // After start(). Any thread; raise() never waits.
   NoticeSink& notices();
   Response& response() { return *response_; }
+  // Event store, incidents, performance, clock; not null after start().
+  Recorder* recorder() { return recorder_.get(); }
+  bool audit_is_open() const { return audit_ != nullptr; }
+  // What another area has to say to health (a certificate that ends, notices that cannot be sent): called by
+  // any thread, must not wait. Before run().
+  void add_health(std::function<std::vector<HealthReason>()> source) { health_.push_back(std::move(source)); }
+  std::vector<HealthReason> further_health() const;
+  // Told by run() when a reason of health begins or ends. Before run().
+  void on_health(std::function<void(const HealthAlarm::Change&)> told) {
+    on_health_.push_back(std::move(told));
+  }
   AuditPaths audit_paths() const;
   std::shared_ptr<const Site> site() const { return site_.load(); }
   const std::vector<std::string>& reports() const { return reports_; }
@@ -118,6 +133,7 @@ class Daemon {
   void save_clinical_flows();
   void restore_clinical_flows();
   void roll_back_when_due();
+  void watch_health();
   std::string flows_path() const;
 
   DaemonOptions options_;
@@ -127,7 +143,11 @@ class Daemon {
   std::unique_ptr<LinkControl> links_;
   DataplaneSession session_;
   std::unique_ptr<SharedDatabase> records_;
+  std::unique_ptr<Recorder> recorder_;  // outlives the drain, whose last events it takes
   std::unique_ptr<EventDrain> events_;
+  std::vector<std::function<std::vector<HealthReason>()>> health_;
+  std::vector<std::function<void(const HealthAlarm::Change&)>> on_health_;
+  HealthAlarm alarm_;
   GuardMaps guard_;
   std::shared_ptr<const Assets> assets_;
   std::atomic<std::shared_ptr<const Site>> site_;

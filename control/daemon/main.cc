@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
   add_config_routes(api, daemon);
   add_signature_routes(api, daemon);
   add_response_routes(api, daemon);
+  add_records_routes(api, daemon);
   for (ApiServer* server : {&cut, &api}) {
     if (server->start()) continue;
     spdlog::critical("{}", server->error());

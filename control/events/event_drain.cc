@@ -76,6 +76,16 @@ std::shared_ptr<const Names> EventDrain::names(std::uint64_t generation) const {
   return names_.back();
 }
 
+void EventDrain::add_sink(EventSink& sink) {
+  const std::lock_guard lock(sinks_mutex_);
+  sinks_.push_back(&sink);
+}
+
+void EventDrain::remove_sink(EventSink& sink) {
+  const std::lock_guard lock(sinks_mutex_);
+  std::erase(sinks_, &sink);
+}
+
 void EventDrain::attach(std::shared_ptr<const Attachment> attachment) {
   const std::lock_guard lock(mutex_);
   next_ = std::move(attachment);
@@ -148,6 +158,7 @@ void EventDrain::run() {
 
 // Pops once around all rings; the number of events.
 std::size_t EventDrain::drain_once() {
+  const std::lock_guard sinks(sinks_mutex_);
   Work& w = *work_;
   const std::uint64_t now = monotonic_ns();
   if (now >= w.offset_until_ns) {
@@ -174,6 +185,8 @@ std::size_t EventDrain::drain_once() {
       w.lines = 0;
     }
   }
+  if (total > 0)
+    for (EventSink* sink : sinks_) sink->pass_done();
   return total;
 }
 
@@ -198,9 +211,14 @@ void EventDrain::take(std::size_t ring, const abi::Event* events, std::size_t co
     if (e.kind == abi::EventKind::would_drop) {
       learned_.record(e, e.time_ns + static_cast<std::uint64_t>(w.offset_ns));
     }
-    if (e.kind == abi::EventKind::flow_start && !options_.log_flow_start) continue;
-    w.formatter.append(w.text, e, *w.names, w.groups[ring].fields());
-    ++w.lines;
+    const std::size_t start = w.text.size();
+    if (e.kind != abi::EventKind::flow_start || options_.log_flow_start) {
+      w.formatter.append(w.text, e, *w.names, w.groups[ring].fields());
+      ++w.lines;
+    }
+    for (EventSink* sink : sinks_)
+      sink->event(e, w.groups[ring].fields(), *w.names, e.time_ns + static_cast<std::uint64_t>(w.offset_ns),
+                  std::string_view(w.text).substr(start));
   }
 }
 

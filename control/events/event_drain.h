@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "control/events/event_log.h"
+#include "control/events/event_sink.h"
 #include "control/events/learn.h"
 #include "control/events/names.h"
 #include "control/events/recent.h"
@@ -46,6 +47,9 @@ class EventDrain {
   explicit EventDrain(EventDrainOptions options);
   ~EventDrain();  // pops what is there, saves, stops
 
+  // Each event from now on. Lives until remove_sink has returned.
+  void add_sink(EventSink& sink);
+  void remove_sink(EventSink& sink);
   void set_names(std::shared_ptr<const Names> names);
   // The rings of this attachment from now on; what the one before still holds is popped first. Null: none.
   void attach(std::shared_ptr<const Attachment> attachment);
@@ -70,6 +74,8 @@ class EventDrain {
   RecentEvents recent_;
   TopTalkers talkers_;
   LearnRecorder learned_;
+  std::mutex sinks_mutex_;  // held by the drain during a pass
+  std::vector<EventSink*> sinks_;
   mutable std::mutex mutex_;  // guards what follows, up to stop_
   std::condition_variable stopping_;
   std::vector<std::shared_ptr<const Names>> names_;  // newest last, at most kNamesKept; never empty

@@ -36,6 +36,8 @@ Names::Names(const Model& model, std::uint64_t generation, const std::vector<Ass
   }
   for (const Rule& r : model.rules) {
     rules_.push_back(escaped(r.name));
+    rule_accesses_.push_back(r.access && *r.access < model.accesses.size() ? model.accesses[*r.access]
+                                                                           : std::string());
     rules_at_.push_back(r.at.line == 0 || r.at.file >= model.files.size()
                             ? std::string()
                             : escaped(model.files[r.at.file]) + ":" + std::to_string(r.at.line));

@@ -35,6 +35,8 @@ class Names {
   std::string_view link(std::uint16_t index) const { return at(links_, index); }
   std::string_view rule(std::uint32_t index) const { return at(rules_, index); }        // its name
   std::string_view rule_at(std::uint32_t index) const { return at(rules_at_, index); }  // "file:line"
+  // The vendor access that the rule asks for; empty: none.
+  std::string_view rule_access(std::uint32_t index) const { return at(rule_accesses_, index); }
   // What the snapshot's signature set is made of, before the names are shared. categories: short name →
   // description (classification.config).
   void set_signatures(std::shared_ptr<const signatures::SetInfo> set,
@@ -64,7 +66,8 @@ class Names {
   std::uint64_t generation_;
   std::shared_ptr<const signatures::SetInfo> signatures_;
   std::unordered_map<std::string, std::string> categories_;
-  std::vector<std::string> zone_names_, interfaces_, zones_, wires_, links_, rules_, rules_at_;
+  std::vector<std::string> zone_names_, interfaces_, zones_, wires_, links_, rules_, rules_at_,
+      rule_accesses_;
   std::unordered_map<Address, std::string, AddressHash> assets_;
 };
 

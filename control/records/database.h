@@ -196,8 +196,16 @@ class SharedDatabase {
   auto with(F&& f) {
     const std::lock_guard lock(mutex_);
     Database& db = ready();
+    const Used used{*this};
     try {
-      return f(db);
+      if constexpr (std::is_void_v<decltype(f(db))>) {
+        f(db);
+        tell({});
+      } else {
+        auto result = f(db);
+        tell({});
+        return result;
+      }
     } catch (const DatabaseError& e) {
       failed(e);
       throw;
@@ -209,19 +217,27 @@ class SharedDatabase {
     std::string report;  // a damaged file was moved aside: which, and where to
     std::uint64_t bytes = 0, most_bytes = 0;
   };
-  Status status() const;
+  Status status() const;  // of the last use; does not wait for one that is under way
   void set_most_bytes(std::uint64_t bytes);
   const std::string& path() const { return options_.path; }
 
  private:
-  Database& ready();  // REQUIRES: mutex_ is held. Throws.
+  struct Used {
+    SharedDatabase& shared;
+    ~Used() { shared.used(); }
+  };
+  // REQUIRES: mutex_ is held.
+  Database& ready();  // throws
   void failed(const DatabaseError& e);
+  void used();
+  void tell(const std::string& error);
   DatabaseOptions options_;
   std::vector<std::function<void(Database&)>> prepare_;
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::unique_ptr<Database> db_;
-  std::string error_, report_;
-  std::uint64_t next_try_ns_ = 0;
+  std::uint64_t next_try_ns_ = 0, next_look_ns_ = 0;
+  mutable std::mutex status_mutex_;  // never held while the file is used
+  Status status_;
 };
 
 }  // namespace sekisho::control

@@ -1,5 +1,6 @@
 """Inspection with ET Open, in process: bench/ips_bench, which prints one JSON object a row."""
 import json
+import os
 import subprocess
 
 # What is run together, and for how long at most: quick, and not.
@@ -11,12 +12,19 @@ GROUPS = [
 ]
 
 
+# The same for events on their way to disk (bench/events_bench).
+EVENT_GROUPS = [
+    (("events_20k_lost", "events_20k_cpu_pct", "events_max_rate"), 120, 300),
+    (("event_query_s",), 300, 3000),
+]
+
+
 def _run(program, rows, quick, timeout):
     command = [program, "--rows", ",".join(rows)] + (["--quick"] if quick else [])
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           timeout=timeout, check=False)
     if done.returncode != 0:
-        raise RuntimeError("ips_bench: exit %d: %s" % (done.returncode, done.stderr.strip()[-200:]))
+        raise RuntimeError("%s: exit %d: %s" % (os.path.basename(program), done.returncode, done.stderr.strip()[-200:]))
     found = {}
     for line in done.stdout.splitlines():
         row = json.loads(line)
@@ -26,9 +34,9 @@ def _run(program, rows, quick, timeout):
     return found
 
 
-def measure(program, quick, wanted, keep):
+def measure(program, quick, wanted, keep, groups=None):
     """keep(name, function): as micro.measure; a group is run once, if any of its rows is wanted."""
-    for rows, quick_seconds, seconds in GROUPS:
+    for rows, quick_seconds, seconds in GROUPS if groups is None else groups:
         rows = [name for name in rows if wanted(name)]
         found, failed = {}, ""
         if rows:
@@ -42,6 +50,6 @@ def measure(program, quick, wanted, keep):
 
             def row(name=name, found=found, failed=failed):
                 if name not in found:
-                    raise RuntimeError(failed or "ips_bench did not tell")
+                    raise RuntimeError(failed or "%s did not tell" % os.path.basename(program))
                 return found[name]
             keep(name, row)

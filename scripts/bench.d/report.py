@@ -44,6 +44,13 @@ ROWS = [
     ("reload_p99_ratio", "p99 of a burst's time during that / without", "≤ 2 ×", lambda r, a: r["median"] <= 2),
     ("obey_ips_us", "word written → the worker that scans with ET Open at full load obeys, in process",
      "median ≤ 50 µs, p99 ≤ 400 µs", lambda r, a: r["median"] <= 50 and r["p99"] <= 400),
+    ("events_20k_lost", "events lost anywhere between ring, JSON log and store, 20,000 a second", "0",
+     lambda r, a: r["max"] == 0),
+    ("events_20k_cpu_pct", "the same: CPU of sekishod's part", "no bound", None),
+    ("events_max_rate", "events a second that go to log, store and incidents without a loss", "≥ 20,000",
+     lambda r, a: r["median"] >= 20000),
+    ("event_query_s", "a query by one key over 10,000,000 stored events, of sixteen", "max < 1 s",
+     lambda r, a: r["max"] < 1),
 ]
 
 LIMITS = """## What a two-core virtual machine cannot show
