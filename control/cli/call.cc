@@ -2,7 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include "control/api/unix_http.h"
 
@@ -47,6 +52,47 @@ Answer post(const Settings&, const std::string& socket, const std::string& path,
   control::UnixHttpClient client(socket);
   client.set_read_timeout(timeout_s);
   return answer_of(client.Post(path, body.dump(), "application/json"), socket);
+}
+
+int download(const Settings& settings, const std::string& path,
+             const std::multimap<std::string, std::string>& query, const std::string& file) {
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    fmt::print(stderr, "sekisho: {}: {}\n", file, std::strerror(errno));
+    return kRefused;
+  }
+  control::UnixHttpClient client(settings.api_socket());
+  client.set_read_timeout(60);
+  std::string refusal;
+  int status = 0;
+  bool written = true;
+  const auto result = client.Get(
+      httplib::append_query_params(path, httplib::Params(query.begin(), query.end())), httplib::Headers{},
+      [&](const httplib::Response& response) {
+        status = response.status;
+        return true;
+      },
+      [&](const char* data, std::size_t size) {
+        if (status != 200) {
+          refusal.append(data, std::min<std::size_t>(size, 4096));
+          return refusal.size() < 65536;
+        }
+        written = ::write(fd, data, size) == static_cast<ssize_t>(size);
+        return written;
+      });
+  written = written && ::fsync(fd) == 0;
+  ::close(fd);
+  if (result && status == 200 && written) return kDone;
+  ::unlink(file.c_str());
+  if (result && status != 200) {
+    const json error = json::parse(refusal, nullptr, false);
+    const json named = error.is_object() ? error.value("error", json::object()) : json::object();
+    fmt::print(stderr, "sekisho: {}: {}\n", named.value("name", "error"), named.value("text", ""));
+    return kRefused;
+  }
+  fmt::print(stderr, "sekisho: {}\n",
+             written ? "nobody answers at " + settings.api_socket() : file + ": cannot be written");
+  return written ? kUnreachable : kRefused;
 }
 
 bool print_json(const Settings& settings, const json& body) {

@@ -34,6 +34,10 @@ Answer get(const Settings& settings, const std::string& path,
 Answer post(const Settings& settings, const std::string& socket, const std::string& path,
             const nlohmann::json& body, unsigned timeout_s = 180);
 
+// What is there, into a new file (0600). The exit status; failures have been explained on stderr.
+int download(const Settings& settings, const std::string& path,
+             const std::multimap<std::string, std::string>& query, const std::string& file);
+
 // --json: the body as it is. True if that was done.
 bool print_json(const Settings& settings, const nlohmann::json& body);
 

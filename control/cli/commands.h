@@ -18,6 +18,7 @@ void add_cut_commands(Program program);       // cut, reopen, undo, quarantine, 
 void add_status_commands(Program program);    // status, flows, drops, top, rules, why
 void add_config_commands(Program program);    // config …, learn propose, audit …
 void add_response_commands(Program program);  // notice …, playbook …, drill …, evidence …
+void add_card_command(Program program);
 void add_replay_command(Program program);
 void add_signature_set_commands(Program program);  // signatures import, diff, list, …; after signatures check
 void add_site_commands(Program program);           // init, hw check, port blink

@@ -2,7 +2,9 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <fstream>
+#include <iostream>
 #include <memory>
 
 #include "control/cli/commands.h"
@@ -25,8 +27,27 @@ int print_receipt(const Settings& settings, const Answer& answer) {
   return outcome == "REFUSED" || outcome == "UNCONFIRMED" ? kRefused : kDone;
 }
 
+void print_rows(const Settings& settings, const json& preview, std::size_t most) {
+  const char* language = settings.japanese ? "ja" : "en";
+  std::size_t shown = 0;
+  for (const json& r : preview.at("would_end")) {
+    if (++shown > most) break;
+    std::string who;
+    for (const char* side : {"source", "destination"}) {
+      const json& host = r.at(side);
+      std::string about = host.value("ward", "");
+      if (host.contains("phone")) about += (about.empty() ? "☎ " : " ☎ ") + host.value("phone", "");
+      if (!about.empty()) who += (who.empty() ? "" : "; ") + host_text(host) + " " + about;
+    }
+    fmt::print("  {}{}: {} flows, {}{}\n", r.value("protected", false) ? "[PROTECTED] " : "",
+               r.at("text").value(language, ""), r.value("flows", 0ull), human_bytes(r.value("bytes", 0ull)),
+               who.empty() ? "" : " (" + who + ")");
+  }
+  if (preview.value("groups", 0u) > shown) fmt::print("  … and more: --json shows up to 1,000\n");
+}
+
 int dry_run(const Settings& settings, const std::string& target) {
-  const Answer answer = get(settings, "/v1/impact", {{"target", target}});
+  const Answer answer = get(settings, "/v1/preview", {{"target", target}});
   if (!answer.ok() || print_json(settings, answer.body)) return answer.exit;
   const json& b = answer.body;
   std::string links;
@@ -36,19 +57,41 @@ int dry_run(const Settings& settings, const std::string& target) {
   fmt::print("DRY RUN: nothing is cut. `sekisho cut {}` would cut: {}\n", target, links);
   if (b.value("dataplane", "") != "running")
     fmt::print("The dataplane is {}: live flows are not known.\n", b.value("dataplane", ""));
-  fmt::print("{} live flows in {} groups would end ({} carried so far).\n\n", b.value("flows", 0),
-             b.value("groups", 0), human_bytes(b.value("bytes", 0ull)));
-  std::vector<std::vector<std::string>> rows{
-      {"FLOWS", "LINK", "FROM", "SOURCE", "TO", "DESTINATION", "SERVICE", ""}};
-  for (const json& r : b.at("would_end")) {
-    if (rows.size() > 50) break;
-    rows.push_back({std::to_string(r.value("flows", 0)), r.value("link", ""), r.value("from", ""),
-                    host_text(r.at("source")), r.value("to", ""), host_text(r.at("destination")),
-                    r.value("service", ""), r.value("protected", false) ? "PROTECTED" : ""});
+  if (!b.value("failure", "").empty()) fmt::print("! live flows are not known: {}\n", b.value("failure", ""));
+  fmt::print("{} live flows in {} groups would end ({} carried so far), {} of them protected.\n",
+             b.value("flows", 0), b.value("groups", 0), human_bytes(b.value("bytes", 0ull)),
+             b.value("protected_flows", 0));
+  print_rows(settings, b, 50);
+  if (!b.at("depends").empty()) fmt::print("What depends on it:\n");
+  std::size_t shown = 0;
+  for (const json& d : b.at("depends")) {
+    if (++shown > 20) break;
+    std::string services, wards;
+    for (const json& one : d.at("services"))
+      services += (services.empty() ? "" : ", ") + one.get<std::string>();
+    for (const json& one : d.at("wards")) wards += (wards.empty() ? "" : ", ") + one.get<std::string>();
+    fmt::print("  {} ({}): {} hosts{}\n", host_text(d.at("host")), services, d.value("hosts", 0u),
+               wards.empty() ? "" : " in " + wards);
   }
-  if (rows.size() > 1) print_table(rows);
-  if (b.at("would_end").size() > 50) fmt::print("… and more: --json shows up to 1,000 groups\n");
   return kDone;
+}
+
+// A person who cuts what carries care is asked once more, with the names. Never asked, and not delayed: links
+// that are not clinical, scripts, and when nobody answers in time.
+bool is_meant(const Settings& settings, const std::string& target) {
+  if (settings.json || ::isatty(STDIN_FILENO) == 0 || ::isatty(STDOUT_FILENO) == 0) return true;
+  const Answer known = get(settings, "/v1/preview", {{"target", target}, {"flows", "0"}});
+  if (!known.ok() || !known.body.value("clinical", false)) return true;
+  const Answer answer = get(settings, "/v1/preview", {{"target", target}});
+  if (!answer.ok()) return true;
+  fmt::print("This cuts clinical links: {} live flows, {} of them protected.\n",
+             answer.body.value("flows", 0), answer.body.value("protected_flows", 0));
+  print_rows(settings, answer.body, 20);
+  fmt::print("Cut {}? [y/N] ", target);
+  std::fflush(stdout);
+  std::string line;
+  std::getline(std::cin, line);
+  return line == "y" || line == "Y" || line == "yes";
 }
 
 // Without sekishod: the links that the last configuration in force knows.
@@ -117,7 +160,7 @@ int cut_direct_now(const Settings& settings, const std::string& target_name, con
 void add_cut_commands(Program p) {
   struct Options {
     std::string target, reason, host, for_text, id;
-    bool reset = false, dry = false, direct = false;
+    bool reset = false, dry = false, direct = false, yes = false;
   };
   auto o = std::make_shared<Options>();
   Settings& s = p.settings;
@@ -132,12 +175,15 @@ void add_cut_commands(Program p) {
                 "also end TCP connections by RST both ways, so that applications fail fast");
   cut->add_option("--reason", o->reason, "for the receipt and the audit log");
   cut->add_flag("--dry-run", o->dry, "list the live flows that would end; cut nothing");
+  cut->add_flag("--yes", o->yes, "do not ask once more before clinical links are cut");
   cut->add_flag("--direct", o->direct, "without sekishod (root): store the word yourself");
   cut->callback([o, &s, &exit] {
     if (o->dry)
       exit = dry_run(s, o->target);
     else if (o->direct)
       exit = cut_direct_now(s, o->target, o->reason);
+    else if (!o->yes && !is_meant(s, o->target))
+      exit = kRefused;
     else
       exit = print_receipt(s, post(s, s.cut_socket(), "/v1/cut",
                                    {{"target", o->target}, {"reason", o->reason}, {"reset", o->reset}}));

@@ -26,6 +26,7 @@ int main(int argc, char** argv) {
   add_status_commands(program);
   add_config_commands(program);
   add_response_commands(program);
+  add_card_command(program);
   add_replay_command(program);
   add_site_commands(program);
   add_signature_commands(program);

@@ -60,6 +60,7 @@ Daemon::Daemon(DaemonOptions options)
       session_({.path = options_.run_directory + "/dataplane.sock"}) {}
 
 Daemon::~Daemon() {
+  if (response_) response_->finish();
   if (refresher_.joinable()) refresher_.join();
 }
 
@@ -111,6 +112,7 @@ std::string Daemon::start() {
 
   EventDrainOptions events;
   events.log.directory = options_.log_directory;
+  events.recent = 32768;  // what evidence of a cut is made of
   events.learn_path = options_.state_directory + "/learn.json";
   events_ = std::make_unique<EventDrain>(std::move(events));
 
@@ -155,6 +157,7 @@ std::string Daemon::start() {
   if (guard_.state() == GuardState::ready)
     for (const GuardFinding& f : guard_.program(checked.site->model))
       reports_.push_back("guard: " + f.interface + ": " + f.what);
+  for (std::string& report : response_->start()) reports_.push_back(std::move(report));
   if (why = audit(the_gateway(), "start", json{{"version", version}}.dump()); !why.empty())
     reports_.push_back(why);
   return {};

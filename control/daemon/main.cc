@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "control/daemon/daemon.h"
+#include "control/daemon/menu.h"
 #include "control/daemon/routes.h"
 #include "control/link/direct.h"
 
@@ -25,7 +26,7 @@ int main(int argc, char** argv) {
   DaemonOptions options;
   bool compile_child = false;
   std::uint64_t generation = 0;
-  std::string file_name, socket_group;
+  std::string file_name, socket_group, menu_group;
 
   // The compiler's child has a command line of its own: --compile-child GENERATION FILE STATE.
   if (argc == 5 && std::string_view(argv[1]) == "--compile-child") {
@@ -50,6 +51,7 @@ int main(int argc, char** argv) {
   app.add_option("--log-dir", options.log_directory, "eve.json")->capture_default_str();
   app.add_option("--bpffs", options.bpffs, "where the guard's maps are pinned; \"\" for none")
       ->capture_default_str();
+  app.add_option("--menu-group", menu_group, "the group of sekisho-menu, name or number");
   app.set_version_flag("--version", SEKISHO_VERSION);
   CLI11_PARSE(app, argc, argv);
 
@@ -81,13 +83,17 @@ int main(int argc, char** argv) {
   add_signature_routes(api, daemon);
   add_response_routes(api, daemon);
   add_records_routes(api, daemon);
+  Menu menu(daemon, options.run_directory + "-menu", menu_group);
+  menu.add_routes(api);
   for (ApiServer* server : {&cut, &api}) {
     if (server->start()) continue;
     spdlog::critical("{}", server->error());
     return 1;
   }
+  if (const std::string why = menu.start(); !why.empty()) spdlog::warn("no menu on the screen: {}", why);
   spdlog::info("ready: {}", options.run_directory);
   daemon.run(stopping);
+  menu.finish();
   cut.finish();
   api.finish();
   return 0;

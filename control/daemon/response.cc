@@ -3,7 +3,12 @@
 #include <fmt/format.h>
 #include <sys/statvfs.h>
 
+#include <nlohmann/json.hpp>
+
 #include "control/daemon/daemon.h"
+#include "control/daemon/evidence_of.h"
+#include "control/session/counters.h"
+#include "dataplane/abi/words.h"
 
 namespace sekisho::control {
 namespace {
@@ -36,6 +41,53 @@ NoticesOptions notices_options(const Daemon& daemon) {
   return o;
 }
 
+EvidenceOptions evidence_options(Daemon& daemon, Notices& notices) {
+  EvidenceOptions o;
+  o.directory = daemon.options().state_directory + "/evidence";
+  o.most_bytes = 64u << 20;
+  const Who internal{0, "sekishod", "internal"};
+  o.done = [&daemon, &notices, internal](const Receipt& r, const std::string& failure) {
+    daemon.audit(internal, failure.empty() ? "evidence.made" : "evidence.failed",
+                 nlohmann::json{{"failure", failure}}.dump(), r.id);
+    if (failure.empty()) return;
+    Notice n;
+    n.kind = "evidence.failed";
+    n.severity = NoticeSeverity::high;
+    n.title_en = "No evidence archive for " + r.id + ": " + failure;
+    n.title_ja = "証拠保全に失敗: " + r.id + ": " + failure;
+    n.text_en = "The cut itself is not affected.";
+    n.text_ja = "遮断そのものには影響ありません。";
+    n.fields = {{"receipt", r.id}};
+    notices.raise(std::move(n));
+  };
+  o.removed = [&daemon, internal](const std::string& id) {
+    daemon.audit(internal, "evidence.removed", nlohmann::json{{"why", "quota"}}.dump(), id);
+  };
+  return o;
+}
+
+// Passed so far, and live, by link: what a drill compares.
+std::vector<WouldDrop> count_links(Daemon& daemon, const LinkSet& links) {
+  std::vector<WouldDrop> out;
+  const auto attachment = daemon.session().attachment();
+  const auto site = daemon.site();
+  for (const Link& l : site->model.links) {
+    const auto index = static_cast<std::uint16_t>(sekisho_link_index(l.zone_a, l.zone_b));
+    if (!links.test(index)) continue;
+    WouldDrop d;
+    d.link = l.name;
+    if (attachment) {
+      const LinkCount c = read_link(attachment->region(), attachment->workers(), index);
+      d.flows_ended = c.flows_live;
+      d.flows_refused = c.flows_started;
+      d.packets = c.packets;
+      d.bytes = c.bytes;
+    }
+    out.push_back(std::move(d));
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<Notice> notice_of(const Receipt& r) {
@@ -66,17 +118,47 @@ std::optional<Notice> notice_of(const Receipt& r) {
   return n;
 }
 
-Response::Response(Daemon& daemon) : daemon_(daemon), notices_(notices_options(daemon)) {
+Response::Response(Daemon& daemon)
+    : daemon_(daemon), notices_(notices_options(daemon)), evidence_(evidence_options(daemon, notices_)) {
+  evidence_.add_provider([&daemon](const Receipt& r, EvidenceWriter& w) { add_evidence(daemon, r, w); });
   worker_ = std::thread([this] { run(); });
 }
 
-Response::~Response() {
+std::vector<std::string> Response::start() {
+  std::vector<std::string> reports;
+  if (const std::string why = evidence_.open(); !why.empty())
+    reports.push_back("evidence cannot be signed: " + why);
+  PlaybookHands hands;
+  hands.find = [this](const std::string& name) -> std::optional<LinkSet> {
+    const auto target = find_target(*daemon_.site(), name);
+    return target ? std::optional(target->links) : std::nullopt;
+  };
+  hands.cut = [this](const LinkSet& links, const Who& who, const std::string& reason, bool reset) {
+    return daemon_.links().cut(links, who, reason, 0, reset);
+  };
+  hands.count = [this](const LinkSet& links) { return count_links(daemon_, links); };
+  hands.audit = [this](const Who& who, const std::string& action, const std::string& details) {
+    return daemon_.audit(who, action, details);
+  };
+  hands.notices = &notices_;
+  playbooks_ = std::make_unique<PlaybookRunner>(
+      RunnerOptions{.directory = daemon_.options().state_directory + "/playbooks"}, std::move(hands));
+  return reports;
+}
+
+void Response::finish() {
+  playbooks_.reset();
   {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
   wake_.notify_all();
-  worker_.join();
+  if (worker_.joinable()) worker_.join();
+  evidence_.finish();
+}
+
+Response::~Response() {
+  finish();
 }
 
 void Response::use(const Site& site) {
@@ -111,6 +193,9 @@ void Response::run() {
 
 void Response::tell(const Receipt& receipt) {
   if (auto notice = notice_of(receipt)) notices_.raise(std::move(*notice));
+  const bool stops = receipt.kind == CommandKind::cut || receipt.kind == CommandKind::adopt ||
+                     receipt.kind == CommandKind::quarantine;
+  if (stops && receipt.outcome != Outcome::refused && !receipt.nothing_changed()) evidence_.note(receipt);
 }
 
 void Response::note_health(Health& health, bool well, Notice bad, Notice good) {

@@ -14,8 +14,10 @@
 #include <thread>
 
 #include "control/daemon/site.h"
+#include "control/evidence/evidence.h"
 #include "control/link/receipt.h"
 #include "control/notice/notices.h"
+#include "control/playbook/runner.h"
 
 namespace sekisho::control {
 
@@ -32,7 +34,16 @@ class Response {
   // About once a second: what has gone wrong, or right again, since the last time.
   void watch();
 
+  // Makes keys and reads what is on disk; once, when the rest of the daemon stands. Reports, loud.
+  std::vector<std::string> start();
+  // Ends its threads while the rest of the daemon still stands.
+  void finish();
+
   Notices& notices() { return notices_; }
+  // A capture ring, or whoever else knows something of the time around a cut, adds a provider at start.
+  EvidenceStore& evidence() { return evidence_; }
+  // After start().
+  PlaybookRunner& playbooks() { return *playbooks_; }
 
  private:
   // Something that is well or not: a notice when that changes.
@@ -45,6 +56,8 @@ class Response {
 
   Daemon& daemon_;
   Notices notices_;
+  EvidenceStore evidence_;
+  std::unique_ptr<PlaybookRunner> playbooks_;
   Health dataplane_, latch_, disk_;
   bool seen_dataplane_ = false;
   std::mutex mutex_;

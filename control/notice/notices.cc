@@ -163,6 +163,7 @@ struct Notices::State {
   std::deque<Notice> inbox;
   std::optional<std::pair<std::string, std::vector<NoticeReceiver>>> next;
   std::uint64_t lost = 0;
+  bool configured = false;  // what is raised before waits: nobody is known yet
   bool stop = false;
 
   mutable std::mutex receivers_mutex;
@@ -199,19 +200,17 @@ struct Notices::State {
   void run() {
     std::unique_lock lock(inbox_mutex);
     for (;;) {
-      wake.wait(lock, [this] { return stop || next || !inbox.empty(); });
+      wake.wait(lock, [this] { return stop || next || (configured && !inbox.empty()); });
       if (next) {
         auto [name, wanted] = std::move(*next);
         next.reset();
         lock.unlock();
         take_configuration(std::move(name), std::move(wanted));
         lock.lock();
+        configured = true;
         continue;
       }
-      if (inbox.empty()) {
-        if (stop) return;
-        continue;
-      }
+      if (inbox.empty() || !configured) return;  // stop
       Notice notice = std::move(inbox.front());
       inbox.pop_front();
       lock.unlock();

@@ -136,6 +136,14 @@ TEST_F(NoticesTest, NothingIsLostWhileTheReceiverIsDownAndWeRestart) {
     EXPECT_FALSE(entry.is_regular_file());
 }
 
+TEST_F(NoticesTest, WhatIsRaisedBeforeTheConfigurationWaitsForIt) {
+  auto notices = open();
+  notices->raise(cut("early"));
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  notices->configure("site", {receiver("a")});
+  ASSERT_TRUE(post_.wait([&] { return post_.taken["a"].size() == 1; }));
+}
+
 TEST_F(NoticesTest, FullQueueIsCountedAndKeepsTheOldest) {
   post_.set_down(true);
   auto notices = open(5);
