@@ -116,13 +116,22 @@ struct Site {
 
 // A gateway and its frames. Each frame lies in a slot of its own with headroom, as in an mbuf.
 struct Rig {
-  Rig(const Site& s, std::uint64_t capacity, std::size_t frames) : site(s), limits(capacity, kSeed) {
+  Rig(const Site& s, std::uint64_t capacity, std::size_t frames, bool record = false)
+      : site(s), limits(capacity, kSeed) {
     counters = std::make_unique<abi::WorkerCounters>();
     pipeline::GatewayOptions o;
     o.flow_capacity = capacity;
     o.hash_seed = kSeed;
     o.counters = counters.get();
     o.words = site.words.get();
+    if (record) {
+      o.recorder_bytes = 16u << 20;
+      const std::size_t bytes = sizeof(abi::RecorderRing) + o.recorder_bytes;
+      o.recorder = static_cast<abi::RecorderRing*>(
+          mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_POPULATE, -1, 0));
+      recorder = o.recorder;
+      recorder_bytes = bytes;
+    }
     gateway = std::make_unique<pipeline::Gateway>(o, buffers, output, events, limits);
     gateway->use(site.snapshot.get());
     const std::size_t bytes = frames * kSlot;
@@ -131,7 +140,10 @@ struct Rig {
     madvise(memory, bytes, MADV_HUGEPAGE);
     mapped = bytes;
   }
-  ~Rig() { munmap(memory, mapped); }
+  ~Rig() {
+    munmap(memory, mapped);
+    if (recorder != nullptr) munmap(recorder, recorder_bytes);
+  }
   std::uint8_t* frame(std::size_t i) { return memory + i * kSlot + 64; }
   void fill(Burst& b, std::size_t first) {
     for (std::uint32_t i = 0; i < kBurst; ++i) {
@@ -157,6 +169,8 @@ struct Rig {
   std::unique_ptr<pipeline::Gateway> gateway;
   std::uint8_t* memory = nullptr;
   std::size_t mapped = 0;
+  void* recorder = nullptr;
+  std::size_t recorder_bytes = 0;
   std::uint16_t port = 0;
 };
 
@@ -180,12 +194,12 @@ std::vector<Tuple> live_tuples(std::size_t n) {
   return out;
 }
 
-void stateful(benchmark::State& state) {
+void live_flows(benchmark::State& state, bool record) {
   const Site& s = site(100, true);
   if (!s.snapshot) return state.SkipWithError("the policy does not compile");
   const auto flows = static_cast<std::size_t>(state.range(0));
   const std::size_t frames = (flows + kBurst - 1) / kBurst * kBurst;
-  Rig rig(s, flows + flows / 4 + 64, frames);
+  Rig rig(s, flows + flows / 4 + 64, frames, record);
   const auto tuples = live_tuples(frames);
   for (std::size_t i = 0; i < frames; ++i) write_udp(rig.frame(i), tuples[i]);
   auto burst = std::make_unique<Burst>();
@@ -209,7 +223,15 @@ void stateful(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(state.iterations()) * kBurst * 1e-9,
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
+void stateful(benchmark::State& state) {
+  live_flows(state, false);
+}
 BENCHMARK(stateful)->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+// The same with the flight recorder, which is on by default.
+void recorded(benchmark::State& state) {
+  live_flows(state, true);
+}
+BENCHMARK(recorded)->Arg(10'000)->Arg(1'000'000);
 
 void new_flow(benchmark::State& state) {
   const Site& s = site(static_cast<std::size_t>(state.range(0)), true);

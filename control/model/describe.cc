@@ -116,6 +116,16 @@ std::vector<Described> settings(const Model& model) {
   add("ips.new_signatures_detect_for", ips.new_detect_s == 0 ? "0" : duration_text(ips.new_detect_s));
   add("ips.app_memory", size_text(std::uint64_t{ips.app_memory_mb} << 20));
   add("ips.stream_memory", size_text(std::uint64_t{ips.stream_memory_mb} << 20));
+  const RecorderSettings& r = model.recorder;
+  add("recorder.memory_mb", fmt::format("{}", s.recorder_mb));
+  add("recorder.snap", fmt::format("{}", s.recorder_snap));
+  add("recorder.seconds", duration_text(r.seconds));
+  add("recorder.alert_priority", fmt::format("{}", r.alert_priority));
+  add("recorder.on_cut", r.on_cut ? "true" : "false");
+  add("recorder.captures", fmt::format("{}", r.captures));
+  add("recorder.storage_mb", fmt::format("{}", r.storage_mb));
+  add("recorder.capture_mb", fmt::format("{}", r.capture_mb));
+  add("recorder.per_minute", fmt::format("{}", r.per_minute));
   return out;
 }
 
@@ -143,6 +153,7 @@ Described wire_of(const Wire& w, const Model& model) {
 
 Described link_of(const Link& l, const Model& model) {
   static constexpr const char* kModes[] = {"off", "detect", "prevent"};
+  static constexpr const char* kPayloads[] = {"head", "none", "all"};
   const bool learn = l.mode == abi::LinkMode::learn;
   return {
       l.name,
@@ -154,6 +165,7 @@ Described link_of(const Link& l, const Model& model) {
        {"fail", one(std::string(l.fail == abi::FailMode::open ? "open" : "closed"))},
        {"overload", one(std::string(l.overload == abi::OverloadAction::pass ? "pass" : "drop"))},
        {"ips", one(std::string(kModes[static_cast<std::size_t>(l.ips)]))},
+       {"record_payload", one(std::string(kPayloads[static_cast<std::size_t>(l.record_payload)]))},
        {"inspect_depth", one(l.inspect_depth_kb == 0 ? std::string("all")
                                                      : size_text(std::uint64_t{l.inspect_depth_kb} << 10))}},
       l.at};

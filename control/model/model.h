@@ -12,8 +12,10 @@
 
 #include "control/model/ips.h"
 #include "control/model/place.h"
+#include "control/model/recorder.h"
 #include "control/model/response.h"
 #include "control/model/vendor.h"
+#include "dataplane/abi/recorder.h"
 #include "dataplane/abi/snapshot.h"
 
 namespace sekisho::control {
@@ -60,6 +62,7 @@ struct Link {
   abi::FailMode fail = abi::FailMode::closed;
   abi::OverloadAction overload = abi::OverloadAction::drop;
   abi::IpsMode ips = abi::IpsMode::off;
+  abi::RecordPayload record_payload = abi::RecordPayload::head;
   std::uint32_t inspect_depth_kb = 0;  // of each direction; 0: all
   Position at;
 };
@@ -106,6 +109,7 @@ struct Model {
   Ips ips;
   std::vector<NoticeReceiver> notices;
   std::vector<Playbook> playbooks;
+  RecorderSettings recorder;
   std::string text;  // of the file, as read (hashed into the snapshot, kept by the store)
 };
 

@@ -14,7 +14,7 @@ void check_top_level(const TomlNode& root, Findings& findings) {
   const std::vector<std::string> known = {"gateway",   "limits",        "timeouts", "port",      "zone",
                                           "interface", "wire",          "link",     "addresses", "services",
                                           "schedules", "vendor_access", "vendor",   "rule",      "ips",
-                                          "notice",    "playbook"};
+                                          "notice",    "playbook",      "recorder"};
   for (const TomlEntry& entry : root.table) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     std::string expected;
@@ -58,6 +58,7 @@ ReadResult read_config(std::string_view text, std::string file_name, std::uint64
   read_ips(draft, *root);
   read_notices(draft, *root);
   read_playbooks(draft, *root);
+  read_recorder(draft, *root);
 
   const bool failed = draft.findings.failed();
   result.diagnostics = draft.findings.take();

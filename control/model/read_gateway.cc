@@ -27,6 +27,8 @@ abi::Settings default_settings() {
   s.timeout_other = 300;
   s.timeout_condemned = 120;
   s.utc_offset_s = 9 * 3600;
+  s.recorder_mb = 16;
+  s.recorder_snap = 256;
   return s;
 }
 

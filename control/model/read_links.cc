@@ -204,6 +204,10 @@ void read_links(Draft& draft, const TomlNode& root) {
     read_learn(link, table.get("mode"), table.get("until"), draft);
     if (const auto ips = table.word("ips", {"off", "detect", "prevent"}))
       link.ips = static_cast<abi::IpsMode>(*ips);
+    // Images and results travel on clinical links, and not always as DICOM and HL7.
+    if (link.clinical) link.record_payload = abi::RecordPayload::none;
+    if (const auto payload = table.word("record_payload", {"head", "none", "all"}))
+      link.record_payload = static_cast<abi::RecordPayload>(*payload);
     const TomlNode* depth_node = table.get("inspect_depth");
     const auto depth = depth_node ? read_depth(*depth_node, findings) : std::nullopt;
     table.finish();

@@ -120,6 +120,7 @@ void write_tables(const Model& model, const SignaturePart* signatures, SnapshotW
     record.overload = static_cast<std::uint8_t>(l.overload);
     record.learn_until_wall_s = l.learn_until_wall_s;
     record.ips = static_cast<std::uint8_t>(l.ips);
+    record.record_payload = static_cast<std::uint8_t>(l.record_payload);
     record.inspect_depth_kb = l.inspect_depth_kb;
     const std::size_t index = links.size() - 1;
     record.ips_actions = signatures != nullptr && index < signatures->link_actions.size()

@@ -43,7 +43,9 @@ SessionResult<std::shared_ptr<Attachment>> Attachment::from_fds(std::span<const 
   a->process_ = process;
   // Whatever happens below, every descriptor has an owner that closes it.
   a->wake_.fill(-1);
-  for (std::size_t i = 2; i < fds.size(); ++i) {
+  const bool recorder = fds.size() == 3u + workers && workers <= SEKISHO_MAX_WORKERS;
+  const int recorder_fd = recorder ? fds.back() : -1;
+  for (std::size_t i = 2; i < fds.size() - (recorder ? 1 : 0); ++i) {
     if (i - 2 < a->wake_.size()) {
       a->wake_[i - 2] = fds[i];
     } else {
@@ -56,10 +58,11 @@ SessionResult<std::shared_ptr<Attachment>> Attachment::from_fds(std::span<const 
     ~Closer() {
       if (fd >= 0) close(fd);
     }
-  } close_region{region_fd}, close_events{events_fd};
+  } close_region{region_fd}, close_events{events_fd}, close_recorder{recorder_fd};
 
   if (workers == 0 || workers > SEKISHO_MAX_WORKERS) return malformed("impossible number of workers");
-  if (fds.size() != 2u + workers) return malformed("wrong number of descriptors in the hello answer");
+  if (fds.size() != 2u + workers && !recorder)
+    return malformed("wrong number of descriptors in the hello answer");
   a->workers_ = workers;
 
   if (unshrinkable_size(region_fd) < sizeof(abi::Region)) {
@@ -90,6 +93,10 @@ SessionResult<std::shared_ptr<Attachment>> Attachment::from_fds(std::span<const 
     return malformed("the event rings have another magic or version");
   }
 
+  if (recorder) {
+    if (std::string why = a->map_recorder(recorder_fd); !why.empty()) return malformed(std::move(why));
+  }
+
   for (std::uint32_t i = 0; i < workers; ++i) {
     if (!is_eventfd(a->wake_[i])) return malformed("a wake descriptor is no eventfd");
     // A full counter must not hold the cut thread.
@@ -101,7 +108,29 @@ SessionResult<std::shared_ptr<Attachment>> Attachment::from_fds(std::span<const 
   return a;
 }
 
+// Empty, or why not. The header is checked against the size of the mapping; what the rings hold is checked by
+// whoever reads them.
+std::string Attachment::map_recorder(int fd) {
+  const std::size_t bytes = unshrinkable_size(fd);
+  if (bytes < sizeof(abi::RecorderRegion))
+    return "the recorder's rings are too short, or are no memfd sealed against shrinking";
+  void* mapped = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, fd, 0);
+  if (mapped == MAP_FAILED) return std::string("mmap of the recorder's rings: ") + std::strerror(errno);
+  recorder_ = static_cast<const abi::RecorderRegion*>(mapped);
+  recorder_bytes_ = bytes;
+  const abi::RecorderRegion& r = *recorder_;
+  if (r.magic != abi::kRecorderMagic || r.version != SEKISHO_ABI_VERSION)
+    return "the recorder's rings have another magic or version";
+  const std::uint64_t most = std::uint64_t{abi::kMaxRecorderMb} << 20;
+  if (r.workers != workers_ || r.ring_bytes < 2 * abi::kRecorderBlock || r.ring_bytes > most ||
+      r.ring_bytes % abi::kRecorderBlock != 0 || abi::RecorderRegion::bytes(workers_, r.ring_bytes) != bytes)
+    return "the recorder's rings have an impossible size";
+  recorder_ring_bytes_ = r.ring_bytes;
+  return {};
+}
+
 Attachment::~Attachment() {
+  if (recorder_ != nullptr) munmap(const_cast<abi::RecorderRegion*>(recorder_), recorder_bytes_);
   if (region_ != nullptr) munmap(const_cast<abi::Region*>(region_), region_bytes_);
   if (events_ != nullptr) munmap(events_, events_bytes_);
   for (const int fd : wake_) {

@@ -11,9 +11,11 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 #include "control/session/result.h"
 #include "dataplane/abi/limits.h"
+#include "dataplane/abi/recorder.h"
 #include "dataplane/abi/region.h"
 
 namespace sekisho::control {
@@ -21,7 +23,8 @@ namespace sekisho::control {
 class Attachment {
  public:
   // Takes over all descriptors, also on failure. `fds` as in abi/session.h: region, events, one eventfd per
-  // worker; `workers` as the dataplane said in HelloAnswer. `process`: a pidfd of the dataplane, or -1.
+  // worker, and the flight recorder's rings or nothing; `workers` as the dataplane said in HelloAnswer.
+  // `process`: a pidfd of the dataplane, or -1.
   static SessionResult<std::shared_ptr<Attachment>> from_fds(std::span<const int> fds, std::uint32_t workers,
                                                              int process = -1);
   ~Attachment();
@@ -30,6 +33,10 @@ class Attachment {
 
   const abi::Region& region() const { return *region_; }
   abi::EventRegion& events() const { return *events_; }
+  // The flight recorder's rings, read-only; null: it is off. Its magic, worker count and size are checked.
+  const abi::RecorderRegion* recorder() const { return recorder_; }
+  // As it was checked: what the region says may have changed since.
+  std::uint64_t recorder_ring_bytes() const { return recorder_ring_bytes_; }
   std::uint32_t workers() const { return workers_; }  // 1 … SEKISHO_MAX_WORKERS
 
   // Writes 1 to every worker's eventfd. Any thread; never blocks, locks or allocates.
@@ -40,10 +47,14 @@ class Attachment {
 
  private:
   Attachment() = default;
+  std::string map_recorder(int fd);
   const abi::Region* region_ = nullptr;
   std::size_t region_bytes_ = 0;
   abi::EventRegion* events_ = nullptr;
   std::size_t events_bytes_ = 0;
+  const abi::RecorderRegion* recorder_ = nullptr;
+  std::size_t recorder_bytes_ = 0;
+  std::uint64_t recorder_ring_bytes_ = 0;
   std::uint32_t workers_ = 0;
   int process_ = -1;
   std::array<int, SEKISHO_MAX_WORKERS> wake_{};

@@ -20,7 +20,7 @@ enum class MessageKind : std::uint16_t {
   // -> dataplane. HelloRequest, descriptor: the words (map or file, readable). Answer: HelloAnswer with
   // descriptors
   // [0] region, [1] events, [2...] one eventfd per worker that wakes it (write 1 after a word has been
-  // stored).
+  // stored), and after them the flight recorder's rings (abi/recorder.h) where there are any.
   // Before the first snapshot there are no workers, no region and no descriptors: send hello again after
   // load.
   hello = 1,

@@ -96,6 +96,8 @@ struct Settings {
   std::int32_t utc_offset_s;  // schedules are in local time
   // of each worker, for inspection; 0: the dataplane's own default
   std::uint32_t app_memory_mb, stream_memory_mb;
+  std::uint32_t recorder_mb;    // of each worker, for the flight recorder; 0: none
+  std::uint32_t recorder_snap;  // bytes of a packet that it keeps
 };
 
 struct PortRecord {
@@ -150,7 +152,8 @@ struct LinkRecord {
   std::uint8_t fail;                 // FailMode
   std::uint8_t overload;             // OverloadAction
   std::uint8_t ips;                  // IpsMode
-  std::uint8_t reserved0[2];
+  std::uint8_t record_payload;       // RecordPayload (abi/recorder.h)
+  std::uint8_t reserved0;
   std::uint32_t ips_actions;         // first of ips_actions; UINT32_MAX: all as written
   std::uint64_t learn_until_wall_s;  // learn mode ends by itself (CLOCK_REALTIME, seconds)
   std::uint32_t inspect_depth_kb;    // bytes of each direction that are inspected; 0: all

@@ -22,6 +22,8 @@ bool Steward::set_up(const policy::SnapshotView& view, std::string& why) {
   std::snprintf(region->get().build, sizeof region->get().build, "%s", SEKISHO_VERSION);
   fabric_->set_counters(region->get().worker);
   events_ = std::make_unique<EventMemory>(workers);
+  if (view.settings->recorder_mb != 0)
+    recorder_ = std::make_unique<RecorderMemory>(workers, std::uint64_t{view.settings->recorder_mb} << 20);
   limits_ = std::make_unique<flow::SharedCounters>(view.settings->max_flows * workers, seed_);
   region_ = std::move(region);
 
@@ -97,6 +99,11 @@ bool Steward::make_workers(const policy::SnapshotView& view, std::string& why) {
     o.gateway.words = words_.get();
     o.gateway.hosts = hosts_.get();
     o.gateway.app_log = true;
+    if (recorder_) {
+      o.gateway.recorder = &recorder_->ring(w);
+      o.gateway.recorder_bytes = std::uint64_t{settings.recorder_mb} << 20;
+      o.gateway.recorder_snap = settings.recorder_snap;
+    }
     if (guard_beat_) o.guard_beat = &static_cast<sekisho_beat*>(guard_beat_.data())->beat_ns[w];
     pages_.push_back(std::make_unique<abi::FlowsPage>());
     workers_.push_back(std::make_unique<Worker>(o, *fabric_, *steering_, links_, ports_->pool(),

@@ -65,6 +65,21 @@ EventMemory::EventMemory(std::uint32_t workers) {
   events.magic = abi::kEventsMagic;
 }
 
+RecorderMemory::RecorderMemory(std::uint32_t workers, std::uint64_t ring_bytes) {
+  const std::uint64_t bytes = abi::RecorderRegion::bytes(workers, ring_bytes);
+  auto [fd, mapping] =
+      shared_file("sekisho-recorder", bytes, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+  fd_ = std::move(fd);
+  mapping_ = std::move(mapping);
+  std::memset(mapping_.data(), 0, bytes);
+  abi::RecorderRegion& region = get();
+  region.version = SEKISHO_ABI_VERSION;
+  region.workers = workers;
+  region.ring_bytes = ring_bytes;
+  region.size = bytes;
+  region.magic = abi::kRecorderMagic;
+}
+
 WordsMemory::WordsMemory() {
   void* data = mmap(nullptr, sizeof(sekisho_words), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED) fail("mmap of empty words");

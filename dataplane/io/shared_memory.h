@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "dataplane/abi/recorder.h"
 #include "dataplane/abi/region.h"
 #include "dataplane/abi/words.h"
 #include "dataplane/io/descriptor.h"
@@ -36,6 +37,21 @@ class EventMemory {
 
  private:
   abi::EventRegion& get() const { return *static_cast<abi::EventRegion*>(mapping_.data()); }
+  Descriptor fd_;
+  Mapping mapping_;
+};
+
+// The flight recorder's rings, one per worker, sealed like the region. All pages are there from the start: a
+// worker that records takes no page fault.
+class RecorderMemory {
+ public:
+  // ring_bytes: of each worker; a multiple of kRecorderBlock. Throws std::system_error.
+  RecorderMemory(std::uint32_t workers, std::uint64_t ring_bytes);
+  abi::RecorderRing& ring(std::uint32_t worker) const { return *get().ring(worker); }
+  abi::RecorderRegion& get() const { return *static_cast<abi::RecorderRegion*>(mapping_.data()); }
+  int fd() const { return fd_.get(); }
+
+ private:
   Descriptor fd_;
   Mapping mapping_;
 };

@@ -47,6 +47,8 @@ const char* needs_restart(const policy::SnapshotView& running, const policy::Sna
   }
   if (a.app_memory_mb != b.app_memory_mb || a.stream_memory_mb != b.stream_memory_mb)
     return "memory for inspection changed: restart the dataplane";
+  if (a.recorder_mb != b.recorder_mb || a.recorder_snap != b.recorder_snap)
+    return "memory_mb or snap of the recorder changed: restart the dataplane";
   if (a.memory_mb != b.memory_mb || a.hugepages != b.hugepages)
     return "memory changed: restart the dataplane";
   if (a.steward_core != b.steward_core || !std::equal(a.cores, a.cores + a.workers, b.cores)) {
@@ -149,6 +151,7 @@ SessionHandler::Hello Steward::hello(const Descriptor& words) {
   std::memcpy(out.answer.config_hash, view.header->config_hash, sizeof out.answer.config_hash);
   out.fds = {region_->fd(), events_->fd()};
   for (std::uint32_t w = 0; w < fabric_->workers(); ++w) out.fds.push_back(fabric_->place(w).wake.get());
+  if (recorder_) out.fds.push_back(recorder_->fd());
   return out;
 }
 

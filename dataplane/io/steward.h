@@ -85,6 +85,7 @@ class Steward final : public SessionHandler {
   Mapping guard_beat_;
   std::unique_ptr<RegionMemory> region_;
   std::unique_ptr<EventMemory> events_;
+  std::unique_ptr<RecorderMemory> recorder_;  // null: off
   std::unique_ptr<Ports> ports_;
   std::unique_ptr<Fabric> fabric_;
   std::unique_ptr<Steering> steering_;

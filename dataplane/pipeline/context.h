@@ -15,9 +15,10 @@ namespace sekisho::pipeline {
 
 namespace flag {
 // Of flows (above flow_flag::kFirstPipeline).
-inline constexpr std::uint16_t kAccess = 256;   // lives only while its rule's access word is open
-inline constexpr std::uint16_t kLearned = 512;  // passes by learn mode only
-inline constexpr std::uint16_t kLogged = 1024;  // its rule asks for log records
+inline constexpr std::uint16_t kAccess = 256;     // lives only while its rule's access word is open
+inline constexpr std::uint16_t kLearned = 512;    // passes by learn mode only
+inline constexpr std::uint16_t kLogged = 1024;    // its rule asks for log records
+inline constexpr std::uint16_t kClinical = 2048;  // has spoken DICOM or HL7: its payload is not recorded
 }  // namespace flag
 
 struct Context {

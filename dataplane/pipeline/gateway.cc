@@ -12,6 +12,7 @@
 #include "dataplane/pipeline/cut_sweep.h"
 #include "dataplane/pipeline/flow_stage.h"
 #include "dataplane/pipeline/inspect_stage.h"
+#include "dataplane/pipeline/recorder.h"
 
 namespace sekisho::pipeline {
 namespace {
@@ -29,6 +30,7 @@ struct Gateway::Impl final : packet::FragmentRelease {
         table(options.flow_capacity),
         flows(c, table),
         sweep(c, table, flows),
+        recorder(options.recorder, options.recorder_bytes, options.recorder_snap),
         fragments({.pieces = options.max_fragments,
                    .datagrams = std::max(options.max_fragments / 2, 16u),
                    .pieces_per_source = std::max(options.max_fragments / 4, packet::kMaxPieces),
@@ -44,16 +46,21 @@ struct Gateway::Impl final : packet::FragmentRelease {
 
   void read_words() noexcept;
   void begin(std::uint64_t now_ns) noexcept;
+  void record(const Burst& burst, bool parsed) noexcept;
   void send(Burst& burst) noexcept;
   void send_one(Packet& packet) noexcept;
-  void send_train(Packet& packet, bool pass) noexcept;
+  void send_train(Packet& packet, const FlowKey& key, bool pass) noexcept;
   void account(Burst& burst) noexcept;
+  void recorded() noexcept {
+    if (recorder.on()) recorder.publish();
+  }
   void release(void* buffer, DropReason reason, const Packet& piece) noexcept override;
 
   Context c;
   flow::FlowTable table;
   FlowStage flows;
   CutSweep sweep;
+  Recorder recorder;  // before fragments, which record what they give up
   std::unique_ptr<InspectStage> inspect;
   packet::Defragmenter fragments;
   std::uint64_t seen = ~0ull;
@@ -75,6 +82,7 @@ void Gateway::use(const Snapshot* snapshot) noexcept {
     c.timeouts = flow::Timeouts::from(*snapshot->view.settings);
     for (std::size_t i = 0; i < snapshot->view.rules.size(); ++i) set(c.counters.rule_hits[i], 0);
   }
+  impl_->recorder.use(snapshot);
   if (impl_->inspect != nullptr) impl_->inspect->use(snapshot);
   publish(c.counters.snapshot_generation, snapshot != nullptr ? snapshot->view.generation() : 0);
 }
@@ -104,7 +112,9 @@ void Gateway::process(Burst& burst, std::uint64_t now_ns) noexcept {
   g.begin(now_ns);
   if (g.c.snapshot == nullptr) [[unlikely]] {
     for_live(burst.live, [&](std::uint32_t i) { burst.drop(i, DropReason::no_snapshot); });
-    return g.account(burst);
+    g.record(burst, false);
+    g.account(burst);
+    return g.recorded();
   }
   const packet::Topology& topology = g.c.snapshot->topology;
 
@@ -117,17 +127,25 @@ void Gateway::process(Burst& burst, std::uint64_t now_ns) noexcept {
     g.inspect->strays(burst);
   }
   admit::admit_egress(burst, g.c.words, now_ns);
+  g.record(burst, true);
   g.send(burst);
   g.account(burst);
+  g.recorded();
+}
+
+void Gateway::Impl::record(const Burst& burst, bool parsed) noexcept {
+  if (recorder.on()) recorder.burst(burst, table, inspect.get(), c.now_ns, parsed);
 }
 
 void Gateway::Impl::send(Burst& burst) noexcept {
   for_live(burst.live, [&](std::uint32_t i) {
     Packet& p = burst.packet[i];
     if (p.flags & packet_flag::kTrain) [[unlikely]]
-      return send_train(p, true);
-    if (!forward::to_egress(p, c.snapshot->topology)) [[unlikely]]
+      return send_train(p, burst.key[i], true);
+    if (!forward::to_egress(p, c.snapshot->topology)) [[unlikely]] {
+      if (recorder.on()) recorder.dropped(i, DropReason::vlan_depth);
       return burst.drop(i, DropReason::vlan_depth);
+    }
     send_one(p);
   });
 }
@@ -140,8 +158,10 @@ void Gateway::Impl::send_one(Packet& p) noexcept {
   c.output.transmit(c.snapshot->topology.interface(p.in).peer_port, p.buffer, p.data, p.length);
 }
 
-void Gateway::Impl::send_train(Packet& whole, bool pass) noexcept {
+void Gateway::Impl::send_train(Packet& whole, const FlowKey& key, bool pass) noexcept {
+  const std::uint64_t flow = recorder.on() ? recorder.flow_of(whole, key, table) : 0;
   fragments.for_each_piece(whole.train, [&](Packet& piece) {
+    if (recorder.on()) recorder.piece(piece, pass ? DropReason::none : whole.reason, flow, c.now_ns);
     if (pass && forward::to_egress(piece, c.snapshot->topology)) return send_one(piece);
     c.count_drop(piece.from, piece.to, pass ? DropReason::vlan_depth : whole.reason);
     c.buffers.release(piece.buffer);
@@ -169,7 +189,7 @@ void Gateway::Impl::account(Burst& burst) noexcept {
       c.push(e);
     }
     if (p.flags & packet_flag::kTrain) {
-      send_train(p, false);
+      send_train(p, burst.key[i], false);
     } else {
       c.count_drop(p.from, p.to, p.reason);
       c.buffers.release(p.buffer);
@@ -182,6 +202,7 @@ void Gateway::Impl::account(Burst& burst) noexcept {
 }
 
 void Gateway::Impl::release(void* buffer, DropReason reason, const Packet& piece) noexcept {
+  if (recorder.on()) recorder.piece(piece, reason, 0, c.now_ns);
   c.count_drop(piece.from, piece.to, reason);
   c.buffers.release(buffer);
 }
@@ -202,6 +223,7 @@ bool Gateway::housekeep(std::uint64_t now_ns) noexcept {
     g.table.sweep(g.c.now_ms, budget, [&](std::uint32_t i) { g.flows.end_expired(i); });
     g.aged_ns = now_ns;
   }
+  g.recorded();
   return sweeping;
 }
 
@@ -251,6 +273,7 @@ void Gateway::finish(std::uint64_t now_ns) noexcept {
   Impl& g = *impl_;
   g.c.now_ns = now_ns;
   g.fragments.clear(DropReason::shutdown);
+  g.recorded();
   g.table.for_each([&](std::uint32_t i) { g.flows.end(i, abi::FlowEnd::shutdown); });
 }
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "dataplane/abi/recorder.h"
 #include "dataplane/abi/region.h"
 #include "dataplane/abi/session.h"
 #include "dataplane/abi/words.h"
@@ -49,6 +50,10 @@ struct GatewayOptions {
   bool live_clock = false;                     // seen_ns is read from CLOCK_MONOTONIC, else it is now_ns
   abi::WorkerCounters* counters = nullptr;     // REQUIRES: not null, zeroed
   const sekisho_words* words = nullptr;        // null: everything is cut
+  // The flight recorder's ring (pipeline/recorder.h); null: none.
+  abi::RecorderRing* recorder = nullptr;
+  std::uint64_t recorder_bytes = 0;
+  std::uint32_t recorder_snap = 256;
 };
 
 // Position of a flow dump; start with a fresh one.

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstring>
 
+#include "dataplane/abi/recorder.h"
 #include "dataplane/abi/signature.h"
 #include "dataplane/abi/words.h"
 #include "dataplane/policy/refusal.h"
@@ -24,6 +25,9 @@ bool check_settings(const SnapshotView& view, Refusal& no) {
   if (s.memory_mb > abi::kMaxMemoryMb) return no.because("settings: %u MB of memory", s.memory_mb);
   if (s.app_memory_mb > abi::kMaxMemoryMb || s.stream_memory_mb > abi::kMaxMemoryMb)
     return no.because("settings: %u and %u MB for inspection", s.app_memory_mb, s.stream_memory_mb);
+  if (s.recorder_mb > abi::kMaxRecorderMb) return no.because("settings: %u MB to record", s.recorder_mb);
+  if (s.recorder_mb != 0 && (s.recorder_snap < abi::kMinSnap || s.recorder_snap > abi::kMaxSnap))
+    return no.because("settings: %u bytes of a packet recorded", s.recorder_snap);
   if (s.steward_core >= abi::kMaxCores) return no.because("settings: core %u", s.steward_core);
   for (const std::uint32_t core : s.cores) {
     if (core >= abi::kMaxCores) return no.because("settings: core %u", core);
@@ -130,6 +134,7 @@ bool check_link(const SnapshotView& view, std::size_t i, Refusal& no) {
   if (link.clinical > 1 || link.midstream > 1 || link.mode > 1 || link.fail > 1 || link.overload > 1) {
     return no.because("link %zu: an unknown mode", i);
   }
+  if (link.record_payload > 2) return no.because("link %zu: an unknown choice to record", i);
   if (link.ips > 2) return no.because("link %zu: an unknown IPS mode", i);
   if (link.ips != 0 && link.ips_actions != 0xffffffffu) {
     const std::uint64_t count = signature_count(view);

@@ -49,6 +49,7 @@ def _ns(program, quick, name):
 def measure(program, quick, keep):
     """keep(name, function): runs it, and notes either what it returned or why it failed."""
     for name, benchmark in (("stateful_64B_10k_ns", "stateful/10000"), ("stateful_64B_1M_ns", "stateful/1000000"),
+                            ("recorded_64B_10k_ns", "recorded/10000"), ("recorded_64B_1M_ns", "recorded/1000000"),
                             ("new_flow_100_rules_ns", "new_flow/100"), ("new_flow_1k_rules_ns", "new_flow/1000"),
                             ("new_flow_10k_rules_ns", "new_flow/10000"),
                             ("stage_parse_ns", "stage/with_admission:0"),

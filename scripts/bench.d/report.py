@@ -5,6 +5,8 @@ ROWS = [
      lambda r, a: r["median"] <= 60),
     ("stateful_64B_1M_ns", "the same at 1,000,000 flows", "≤ 2 × the above",
      lambda r, a: r["median"] <= 2 * a["stateful_64B_10k_ns"]["median"]),
+    ("recorded_64B_10k_ns", "10,000 flows with the flight recorder on (as by default)", "beside stateful_64B_10k_ns", None),
+    ("recorded_64B_1M_ns", "the same at 1,000,000 flows", "beside stateful_64B_1M_ns", None),
     ("new_flow_100_rules_ns", "each packet a new 5-tuple, 100 rules", "for the ratio below", None),
     ("new_flow_1k_rules_ns", "the same, 1,000 rules", "≤ 300 ns", lambda r, a: r["median"] <= 300),
     ("new_flow_10k_rules_ns", "the same, 10,000 rules", "≤ 2 × that with 100 rules",

@@ -71,6 +71,25 @@ TEST(EventMemory, RingsWorkOverTheDescriptor) {
   munmap(view, abi::EventRegion::bytes(2));
 }
 
+TEST(RecorderMemory, IsReadOnlyForWhoeverReceivesItAndItsRingsAreApart) {
+  const RecorderMemory memory(2, 2 * abi::kRecorderBlock);
+  const std::uint64_t bytes = abi::RecorderRegion::bytes(2, 2 * abi::kRecorderBlock);
+  EXPECT_EQ(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.fd(), 0), MAP_FAILED);
+  EXPECT_NE(ftruncate(memory.fd(), 4096), 0);
+  void* view = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, memory.fd(), 0);
+  ASSERT_NE(view, MAP_FAILED);
+  const auto& region = *static_cast<const abi::RecorderRegion*>(view);
+  EXPECT_EQ(region.magic, abi::kRecorderMagic);
+  EXPECT_EQ(region.size, bytes);
+  memory.ring(0).written = 7;
+  std::memset(abi::recorder_data(&memory.ring(0)), 0xff, 2 * abi::kRecorderBlock);
+  EXPECT_EQ(region.ring(0)->written, 7u);
+  EXPECT_EQ(region.ring(1)->written, 0u);
+  abi::recorder_data(&memory.ring(1))[2 * abi::kRecorderBlock - 1] = 9;
+  EXPECT_EQ(static_cast<const std::uint8_t*>(view)[bytes - 1], 9);
+  munmap(view, bytes);
+}
+
 TEST(WordsMemory, StartsAsZerosWhichReadAsCut) {
   const WordsMemory words;
   EXPECT_EQ(words.get()->magic, 0u);

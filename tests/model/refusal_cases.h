@@ -18,6 +18,7 @@ std::vector<RefusalCase> link_refusals();
 std::vector<RefusalCase> ips_refusals();
 std::vector<RefusalCase> vendor_refusals();
 std::vector<RefusalCase> response_refusals();
+std::vector<RefusalCase> recorder_refusals();
 std::vector<RefusalCase> policy_refusals();  // addresses, services, schedules, vendor access, rules
 
 }  // namespace sekisho::control

@@ -48,6 +48,7 @@ INSTANTIATE_TEST_SUITE_P(Links, Refusal, testing::ValuesIn(link_refusals()), cas
 INSTANTIATE_TEST_SUITE_P(Ips, Refusal, testing::ValuesIn(ips_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Vendors, Refusal, testing::ValuesIn(vendor_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Policy, Refusal, testing::ValuesIn(policy_refusals()), case_name);
+INSTANTIATE_TEST_SUITE_P(Recorder, Refusal, testing::ValuesIn(recorder_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Response, Refusal, testing::ValuesIn(response_refusals()), case_name);
 
 }  // namespace sekisho::control

@@ -145,9 +145,9 @@ TEST(Diff, SaysWhatChanged) {
       "~ setting \"gateway.cores\": 0 → 0, 1",
       "~ wire \"w\": llc yes → llc no",
       "- link \"his-device\": zones his, device; clinical no; midstream no; mode enforce; until -; fail "
-      "closed; overload drop; ips off; inspect_depth 64MiB",
+      "closed; overload drop; ips off; record_payload head; inspect_depth 64MiB",
       "+ link \"clinical\": zones his, device; clinical yes; midstream no; mode enforce; until -; fail "
-      "closed; overload drop; ips off; inspect_depth 64MiB",
+      "closed; overload drop; ips off; record_payload none; inspect_depth 64MiB",
       "~ address \"imaging\": 10.0.0.1, 10.0.1.0/24 → 10.0.0.2, 10.0.1.0/24",
       "~ address \"pacs\": 10.0.0.1 → 10.0.0.2",
       "- rule \"two\": from his; to device; source any; destination any; service any; action drop; log no; "

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <set>
 #include <string>
@@ -88,6 +90,7 @@ struct Inspected {
   std::uint64_t app_memory = 64u << 20, stream_memory = 64u << 20;
   std::vector<std::uint8_t> actions = {};  // abi::IpsAction by signature, all links
   bool app_log = false;
+  std::uint64_t recorder_bytes = 0;  // 0: nothing is recorded
 };
 
 struct Sent {
@@ -119,6 +122,13 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
       o.app_memory = inspected.app_memory;
       o.stream_memory = inspected.stream_memory;
       o.app_log = inspected.app_log;
+    }
+    if (inspected.recorder_bytes != 0) {
+      recorder.reset(static_cast<std::uint8_t*>(
+          std::aligned_alloc(4096, sizeof(abi::RecorderRing) + inspected.recorder_bytes)));
+      std::memset(recorder.get(), 0, sizeof(abi::RecorderRing) + inspected.recorder_bytes);
+      o.recorder = reinterpret_cast<abi::RecorderRing*>(recorder.get());
+      o.recorder_bytes = inspected.recorder_bytes;
     }
     gateway = std::make_unique<pipeline::Gateway>(o, *this, *this, *this, limits);
     if (!toml.empty()) load(toml);
@@ -275,6 +285,10 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
   Inspected inspected;
   signatures::SetInfo info;
   std::unique_ptr<ips::HostState> hosts;
+  struct Free {
+    void operator()(std::uint8_t* p) const { std::free(p); }
+  };
+  std::unique_ptr<std::uint8_t[], Free> recorder;
   std::vector<std::unique_ptr<Aligned>> snapshots_bytes;
   std::vector<std::unique_ptr<pipeline::Snapshot>> snapshots;
   std::set<void*> owned;
