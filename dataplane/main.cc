@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string>
 
+#include "dataplane/base/service_notify.h"
 #include "dataplane/io/log.h"
 #include "dataplane/io/steward.h"
 
@@ -109,9 +110,12 @@ int main(int argc, char** argv) {
     io::log_line(io::LogLevel::error, "%s", why.c_str());
     return 1;
   }
+  ServiceNotify notify;
+  options.notify = &notify;
   try {
     io::Steward steward(options);
     io::log_line(io::LogLevel::info, "%s waits on %s", SEKISHO_VERSION, options.socket.c_str());
+    notify.ready();
     return steward.run();
   } catch (const std::exception& e) {
     io::log_line(io::LogLevel::error, "%s", e.what());

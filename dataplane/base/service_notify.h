@@ -23,7 +23,8 @@ class ServiceNotify {
     const char* path = std::getenv("NOTIFY_SOCKET");
     const char* watchdog = std::getenv("WATCHDOG_USEC");
     sockaddr_un to{};
-    if (path == nullptr || (path[0] != '/' && path[0] != '@') || std::strlen(path) >= sizeof to.sun_path) return;
+    if (path == nullptr || (path[0] != '/' && path[0] != '@') || std::strlen(path) >= sizeof to.sun_path)
+      return;
     to.sun_family = AF_UNIX;
     const std::size_t length = std::strlen(path);
     std::memcpy(to.sun_path, path, length);

@@ -81,6 +81,7 @@ int Steward::run() {
     }
     if (fds[3].revents != 0) link_monitor_.drain();
     tick();
+    if (options_.notify != nullptr) options_.notify->alive();
   }
   shut_down();
   return status_;

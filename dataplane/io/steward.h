@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "dataplane/base/service_notify.h"
 #include "dataplane/flow/host_limits.h"
 #include "dataplane/io/fabric.h"
 #include "dataplane/io/kernel_port.h"
@@ -32,8 +33,9 @@ struct StewardOptions {
   std::string locks = "/run/sekisho/ports";  // directory of the port locks
   std::string guard;                         // object file of the XDP guard; empty: none
   std::string bpffs = "/sys/fs/bpf";
-  std::string user;  // whom to become after set-up
-  int signals = -1;  // signalfd of the signals that stop the process
+  std::string user;                 // whom to become after set-up
+  int signals = -1;                 // signalfd of the signals that stop the process
+  ServiceNotify* notify = nullptr;  // told that the steward lives; null: nobody
 };
 
 class Steward final : public SessionHandler {
