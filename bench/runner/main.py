@@ -4,6 +4,7 @@
   sekisho bench quick | full     a report: NAME.json, NAME.html, NAME.md
   sekisho bench selfcheck        whether generator and analyser are fast enough here
   sekisho bench compare A B      what became slower; exit status 1 if something did
+  sekisho bench report A         the pages of a result once more; --page puts it into a page of Markdown
 """
 import argparse
 import json
@@ -28,6 +29,14 @@ from plan import Plan  # noqa: E402
 from served import Programs  # noqa: E402
 
 
+def write_pages(data, base, page):
+    for end, text in ((".html", reports.as_html(data)), (".md", reports.as_markdown(data))):
+        with open(base + end, "w", encoding="utf-8") as out:
+            out.write(text)
+    if page:
+        runs.write_page(page, reports.as_markdown(data, "##"))
+
+
 def measure(options):
     programs = Programs(options.sekisho)
     about = machine.about(options.sekisho)
@@ -47,11 +56,7 @@ def measure(options):
     base = os.path.join(options.out, options.name or "sekisho-bench-" + time.strftime("%Y%m%d-%H%M%S", time.gmtime()))
     os.makedirs(options.out, exist_ok=True)
     figures.save(base + ".json")
-    for end, text in ((".html", reports.as_html(figures.data)), (".md", reports.as_markdown(figures.data))):
-        with open(base + end, "w", encoding="utf-8") as out:
-            out.write(text)
-    if options.page:
-        runs.write_page(options.page, reports.as_markdown(figures.data, "##"))
+    write_pages(figures.data, base, options.page)
     if options.print_json:
         json.dump(figures.data, sys.stdout)
         print()
@@ -65,7 +70,7 @@ def measure(options):
 def main():
     parser = argparse.ArgumentParser(prog="sekisho bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sekisho", default=os.environ.get("SEKISHO_PROGRAM", ""), help=argparse.SUPPRESS)
-    modes = parser.add_subparsers(dest="mode", required=True, metavar="quick|full|selfcheck|compare")
+    modes = parser.add_subparsers(dest="mode", required=True, metavar="quick|full|selfcheck|compare|report")
     for mode, what in (("quick", "under 5 minutes"), ("full", "everything"), ("selfcheck", "generator and analyser only")):
         one = modes.add_parser(mode, help=what)
         one.add_argument("--out", metavar="DIR", default=".", help="where the report goes (here)")
@@ -88,13 +93,22 @@ def main():
     two.add_argument("b", metavar="B.json")
     two.add_argument("--threshold", type=float, default=5, metavar="PERCENT", help="what is no regression yet (5)")
     two.add_argument("--print-json", action="store_true", help=argparse.SUPPRESS)
+    again = modes.add_parser("report", help="the pages of a result once more")
+    again.add_argument("a", metavar="A.json")
+    again.add_argument("--page", metavar="FILE", help="a page of Markdown to put the report into, between its marks")
+    again.add_argument("--print-json", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.mode == "compare":
+    if options.mode in ("compare", "report"):
         try:
-            a, b = load(options.a), load(options.b)
+            a = load(options.a)
+            b = load(options.b) if options.mode == "compare" else None
         except (OSError, ValueError) as why:
             print("sekisho bench: %s" % why, file=sys.stderr)
             return 2
+    if options.mode == "report":
+        write_pages(a, os.path.splitext(options.a)[0], options.page)
+        return 0
+    if options.mode == "compare":
         rows, warnings = compare.compare(a, b, options.threshold / 100)
         if options.print_json:
             print(json.dumps({"rows": rows, "warnings": warnings}))

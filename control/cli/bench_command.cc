@@ -92,6 +92,7 @@ void add_bench_command(Program p) {
        {std::pair{"quick", "under 5 minutes: self-check, cost, RFC 2544, curves, cuts and swaps"},
         std::pair{"full", "all of it, with longer trials, real clients and servers, and peers"},
         std::pair{"compare", "A.json B.json: what became slower, with confidence intervals"},
+        std::pair{"report", "A.json: its pages once more, --page FILE: into a page of Markdown"},
         std::pair{"selfcheck", "whether generator and analyser are fast enough on this machine"}}) {
     CLI::App* sub = c->add_subcommand(name, what);
     sub->allow_extras();

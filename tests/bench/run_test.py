@@ -110,6 +110,18 @@ class Bench(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
         self.assertIn("not a result", done.stderr)
 
+    def test_a_result_is_rendered_again_and_into_a_page(self):
+        page = os.path.join(self.folder, "page.md")
+        with open(page, "w", encoding="utf-8") as out:
+            out.write("# Other words\n")
+        for _ in range(2):  # the second replaces the first
+            self.assertEqual(bench("report", self.first, "--page", page).returncode, 0)
+        with open(page, encoding="utf-8") as text:
+            written = text.read()
+        self.assertTrue(written.startswith("# Other words\n"))
+        self.assertEqual(written.count("sekisho bench: begin"), 1)
+        self.assertEqual(written.count("## Sekisho benchmark"), 1)
+
     def test_an_interruption_leaves_a_valid_partial_report(self):
         process = subprocess.Popen([PROGRAM, "bench", "quick", "--out", self.folder, "--name", "partial"],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
