@@ -101,5 +101,6 @@ export const names = {
   'error.login_required': ['ログインしてください', 'Please log in'],
   'error.login_refused': ['ユーザー名、パスワード、または認証コードが違います', 'Wrong user, password or code'],
   'error.locked': ['失敗が続いたため一時的にロックされています', 'Locked for a while after failures'],
+  'error.http_404': ['このゲートウェイでは利用できません', 'This gateway does not have it'],
   'error.forbidden': ['権限がありません', 'Not permitted'],
 } satisfies Texts;

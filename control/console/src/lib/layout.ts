@@ -88,12 +88,14 @@ export function layout(zonesIn: ZoneIn[], edges: Edge[], size: 'wide' | 'middle'
     const nth = seen.get(key) ?? 0;
     seen.set(key, nth + 1);
     const inside = a === b;
+    // On a phone the label stands in the row of the outer zone.
+    const row = size === 'narrow' && hub !== undefined && !inside ? (a.name === hub ? b : b.name === hub ? a : null) : null;
     links.push({
       name: edge.name,
       a,
       b,
       x: round((a.x + b.x) / 2),
-      y: round(inside ? a.y + BOX_HEIGHT / 2 + 18 : (a.y + b.y) / 2 + nth * 44),
+      y: round(inside ? a.y + BOX_HEIGHT / 2 + 18 : row ? row.y + nth * 44 : (a.y + b.y) / 2 + nth * 44),
     });
   }
   return { width, height, zones: zoneNames.map((name) => at.get(name)).filter((z): z is ZoneBox => !!z), links };

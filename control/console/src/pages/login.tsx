@@ -29,7 +29,7 @@ export function LoginPage() {
     <Gate title={t('login.title')}>
       <form onSubmit={submit}>
         <Field label={t('login.user')}>
-          {(id) => <input id={id} name="user" type="text" autocomplete="username" autocapitalize="none" spellcheck={false} required autoFocus maxLength={64} value={user} onInput={(event) => setUser(event.currentTarget.value)} />}
+          {(id) => <input id={id} name="user" type="text" autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus maxLength={64} value={user} onInput={(event) => setUser(event.currentTarget.value)} />}
         </Field>
         <Field label={t('login.password')}>
           {(id) => <input id={id} name="password" type="password" autocomplete="current-password" required maxLength={256} value={password} onInput={(event) => setPassword(event.currentTarget.value)} />}

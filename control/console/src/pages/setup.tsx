@@ -82,7 +82,7 @@ export function SetupPage() {
           </p>
           <Field label={t('login.code')} hint={t('setup.code_hint')}>
             {(id, hint) => (
-              <input id={id} aria-describedby={hint} name="code" type="text" inputMode="numeric" autocomplete="one-time-code" pattern="[0-9 ]{6,7}" required autoFocus maxLength={7} value={code} onInput={(event) => setCode(event.currentTarget.value)} />
+              <input id={id} aria-describedby={hint} name="code" type="text" inputMode="numeric" autocomplete="one-time-code" pattern="[0-9 ]{6,7}" required autofocus maxLength={7} value={code} onInput={(event) => setCode(event.currentTarget.value)} />
             )}
           </Field>
           <ErrorBox error={error} />

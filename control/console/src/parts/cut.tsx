@@ -69,7 +69,7 @@ export function CutDialog({ first, now, reason: given = '', onClose }: CutReques
   const targets = [...all].sort((a, b) => Number(b.name === first) - Number(a.name === first));
 
   return (
-    <Dialog title={t(step.at === 'done' ? 'term.receipt' : 'cut.title')} onClose={onClose} class={`cut-dialog ${step.at}`} alert={step.at === 'ask'}>
+    <Dialog title={t(step.at === 'done' ? 'term.receipt' : step.at === 'ask' ? 'common.sure' : 'cut.title')} onClose={onClose} class={`cut-dialog ${step.at}`} alert={step.at === 'ask'}>
       {step.at === 'choose' && (
         <>
           {stale.value && <p class="note warn">{t('cut.stale')}</p>}
@@ -99,7 +99,7 @@ export function CutDialog({ first, now, reason: given = '', onClose }: CutReques
           </p>
           <LateImpact target={step.target.name} keep={impacts.current} protectedFirst />
           <div class="actions end">
-            <button type="button" onClick={() => setStep({ at: 'choose' })} autoFocus>
+            <button type="button" onClick={() => setStep({ at: 'choose' })} autofocus>
               {t('common.back')}
             </button>
             <button type="button" class="cut" onClick={() => void cut(step.target)} data-cut-sure>

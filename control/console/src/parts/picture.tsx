@@ -64,12 +64,13 @@ export function Picture({ state, rates, size, chosen, onChoose }: Props) {
 
 function Line({ line, link, rates }: { line: LinkLine; link: LinkState; rates: Map<string, number> }) {
   const rate = rates.get(line.name) ?? 0;
-  const place = { x1: line.a.x, y1: line.a.y, x2: line.b.x, y2: line.b.y };
-  if (link.cut) return <line class="wire cut" {...place} stroke-width={5} />;
+  // Through its label: on a phone the line bends there.
+  const place = { points: `${line.a.x},${line.a.y} ${line.x},${line.y} ${line.b.x},${line.b.y}` };
+  if (link.cut) return <polyline class="wire cut" {...place} stroke-width={5} />;
   return (
     <>
-      <line class={`wire ${link.clinical ? 'clinical' : ''}`} {...place} stroke-width={lineWidth(rate)} />
-      {rate >= 1 && !stale.value && <line class="pulse" {...place} stroke-width={Math.max(2, lineWidth(rate) - 2)} />}
+      <polyline class={`wire ${link.clinical ? 'clinical' : ''}`} {...place} stroke-width={lineWidth(rate)} />
+      {rate >= 1 && !stale.value && <polyline class="pulse" {...place} stroke-width={Math.max(2, lineWidth(rate) - 2)} />}
     </>
   );
 }

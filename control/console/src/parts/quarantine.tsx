@@ -87,7 +87,7 @@ export function QuarantineDialog({ host: first, reason: why, onClose }: { host: 
         <form onSubmit={submit}>
           <p>{t('quarantine.what')}</p>
           <Field label={t('quarantine.host')} hint={t('quarantine.host_hint')}>
-            {(id, hint) => <input id={id} aria-describedby={hint} type="text" required autoFocus value={host} maxLength={64} spellcheck={false} onInput={(event) => setHost(event.currentTarget.value)} />}
+            {(id, hint) => <input id={id} aria-describedby={hint} type="text" required autofocus value={host} maxLength={64} spellcheck={false} onInput={(event) => setHost(event.currentTarget.value)} />}
           </Field>
           <Field label={t('quarantine.how_long')}>
             {(id) => (
