@@ -27,10 +27,14 @@ std::string user_name(std::uint32_t uid) {
   return "uid " + std::to_string(uid);
 }
 
-void answer(httplib::Response& response, int status, const json& body) {
+}  // namespace
+
+void answer_json(httplib::Response& response, int status, const json& body) {
   response.status = status;
   response.set_content(body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n", "application/json");
 }
+
+namespace {
 
 json refusal(const std::string& name, const std::string& text) {
   return {{"error", {{"name", name}, {"text", text}}}};
@@ -61,9 +65,9 @@ httplib::Server::Handler ApiServer::guarded(Permission needed, RawHandler handle
       const Caller caller = gate_.admit(request, needed);
       handler(request, caller, response);
     } catch (const Refusal& r) {
-      answer(response, r.status, refusal(r.name, r.text));
+      answer_json(response, r.status, refusal(r.name, r.text));
     } catch (const std::exception& e) {
-      answer(response, 500, refusal("internal", e.what()));
+      answer_json(response, 500, refusal("internal", e.what()));
     }
   };
 }
@@ -72,7 +76,7 @@ namespace {
 RawHandler as_json(JsonHandler handler) {
   return [handler = std::move(handler)](const httplib::Request& request, const Caller& caller,
                                         httplib::Response& response) {
-    answer(response, 200, handler(request, caller));
+    answer_json(response, 200, handler(request, caller));
   };
 }
 }  // namespace
@@ -81,8 +85,11 @@ void ApiServer::get(const std::string& path, Permission needed, JsonHandler hand
   get_raw(path, needed, as_json(std::move(handler)));
 }
 void ApiServer::post(const std::string& path, Permission needed, JsonHandler handler) {
+  post_raw(path, needed, as_json(std::move(handler)));
+}
+void ApiServer::post_raw(const std::string& path, Permission needed, RawHandler handler) {
   routes_.push_back({"POST", path, needed});
-  Post(path, guarded(needed, as_json(std::move(handler))));
+  Post(path, guarded(needed, std::move(handler)));
 }
 void ApiServer::get_raw(const std::string& path, Permission needed, RawHandler handler) {
   routes_.push_back({"GET", path, needed});

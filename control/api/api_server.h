@@ -12,14 +12,9 @@
 #include "control/api/unix_http.h"
 #include "control/audit/audit.h"
 #include "control/people/permission.h"
+#include "control/people/refusal.h"
 
 namespace sekisho::control {
-
-// Thrown by handlers and gates; answered as it says.
-struct Refusal {
-  int status = 400;
-  std::string name, text;
-};
 
 // Who asks, and what he may.
 struct Caller {
@@ -28,7 +23,8 @@ struct Caller {
   std::uint64_t zones = ~0ull;  // zones that the caller's token is limited to
   bool local_root = false;      // root on this machine's own socket
   std::string vendor;           // the [[vendor]] that a vendor's person belongs to
-  std::string session;          // empty on a local socket
+  std::string session;          // empty on a local socket, and of a token
+  std::string address;  // where the person sits, as sekisho-api says: to read and to count, not to trust
 
   bool may(Permission p) const { return (permissions & bit(p)) != 0; }
 };
@@ -52,6 +48,9 @@ struct Route {
   Permission permission;
 };
 
+// Sets the status, and the body as application/json.
+void answer_json(httplib::Response& response, int status, const nlohmann::json& body);
+
 using JsonHandler = std::function<nlohmann::json(const httplib::Request&, const Caller&)>;
 // For what is not JSON (files, streams): sets the response itself.
 using RawHandler = std::function<void(const httplib::Request&, const Caller&, httplib::Response&)>;
@@ -64,6 +63,7 @@ class ApiServer : public UnixHttpServer {
 
   void get(const std::string& path, Permission needed, JsonHandler handler);
   void post(const std::string& path, Permission needed, JsonHandler handler);
+  void post_raw(const std::string& path, Permission needed, RawHandler handler);
   void get_raw(const std::string& path, Permission needed, RawHandler handler);
   const std::vector<Route>& routes() const { return routes_; }
 

@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include "control/api/unix_http.h"
+#include "control/cli/remote.h"
 
 namespace sekisho::cli {
 using nlohmann::json;
@@ -37,18 +39,68 @@ Answer answer_of(const httplib::Result& result, const std::string& socket) {
   return answer;
 }
 
+httplib::Headers credentials(const Settings& settings, bool& good) {
+  httplib::Headers out;
+  if (!settings.token_file.empty()) {
+    std::ifstream in(settings.token_file);
+    std::string token;
+    if (!(in >> token)) {
+      fmt::print(stderr, "sekisho: {}: no token in it\n", settings.token_file);
+      good = false;
+    }
+    out.emplace("Authorization", "Bearer " + token);
+  } else if (const auto session = load_session(settings.url)) {
+    out.emplace("Cookie", "sekisho_session=" + session->id);
+    out.emplace("X-Sekisho-CSRF", session->csrf);
+  }
+  return out;
+}
+
 }  // namespace
+
+Answer remote(const Settings& settings,
+              const std::function<httplib::Result(httplib::Client&, const httplib::Headers&)>& ask) {
+  if (!settings.url.starts_with("https://")) {
+    fmt::print(stderr, "sekisho: --url: expected https://HOST:PORT\n");
+    return {kUsage, {}};
+  }
+  bool good = true;
+  const httplib::Headers headers = credentials(settings, good);
+  if (!good) return {kUsage, {}};
+  httplib::Client client(settings.url, settings.certificate, settings.key);
+  if (!settings.ca.empty()) client.set_ca_cert_path(settings.ca.c_str());
+  client.enable_server_certificate_verification(true);
+  client.set_connection_timeout(10);
+  client.set_read_timeout(180);
+  const httplib::Result result = ask(client, headers);
+  if (!result) {
+    fmt::print(stderr, "sekisho: {}: {}{}\n", settings.url, httplib::to_string(result.error()),
+               result.error() == httplib::Error::SSLServerVerification
+                   ? " (is it sekisho's? then give its certificate with --ca)"
+                   : "");
+    return {kUnreachable, {}};
+  }
+  return answer_of(result, settings.url);
+}
 
 Answer get(const Settings& settings, const std::string& path,
            const std::multimap<std::string, std::string>& query) {
+  httplib::Params params(query.begin(), query.end());
+  if (!settings.url.empty())
+    return remote(settings, [&](httplib::Client& client, const httplib::Headers& headers) {
+      return client.Get(path.c_str(), params, headers);
+    });
   control::UnixHttpClient client(settings.api_socket());
   client.set_read_timeout(60);
-  httplib::Params params(query.begin(), query.end());
   return answer_of(client.Get(path, params, httplib::Headers{}), settings.api_socket());
 }
 
-Answer post(const Settings&, const std::string& socket, const std::string& path, const json& body,
+Answer post(const Settings& settings, const std::string& socket, const std::string& path, const json& body,
             unsigned timeout_s) {
+  if (!settings.url.empty())
+    return remote(settings, [&](httplib::Client& client, const httplib::Headers& headers) {
+      return client.Post(path.c_str(), headers, body.dump(), "application/json");
+    });
   control::UnixHttpClient client(socket);
   client.set_read_timeout(timeout_s);
   return answer_of(client.Post(path, body.dump(), "application/json"), socket);

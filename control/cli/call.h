@@ -11,6 +11,11 @@ struct Settings {
   std::string run_directory = "/run/sekisho";
   std::string state_directory = "/var/lib/sekisho";
   std::string bpffs = "/sys/fs/bpf";
+  // Over TLS, by sekisho-api, instead of the sockets.
+  std::string url;               // https://HOST:PORT
+  std::string token_file;        // a bearer token; else the session of `sekisho login`
+  std::string certificate, key;  // of this client
+  std::string ca;                // to trust; empty: the machine's
   bool json = false;
   bool japanese = false;
   std::string cut_socket() const { return run_directory + "/cut.sock"; }
@@ -29,6 +34,7 @@ struct Answer {
   bool ok() const { return exit == kDone; }
 };
 
+// Sockets of this machine, or --url. `socket` is where it goes without --url.
 Answer get(const Settings& settings, const std::string& path,
            const std::multimap<std::string, std::string>& query = {});
 Answer post(const Settings& settings, const std::string& socket, const std::string& path,

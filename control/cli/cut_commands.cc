@@ -160,7 +160,7 @@ int cut_direct_now(const Settings& settings, const std::string& target_name, con
 void add_cut_commands(Program p) {
   struct Options {
     std::string target, reason, host, for_text, id;
-    bool reset = false, dry = false, direct = false, yes = false;
+    bool reset = false, dry = false, direct = false, yes = false, glass = false;
   };
   auto o = std::make_shared<Options>();
   Settings& s = p.settings;
@@ -192,9 +192,21 @@ void add_cut_commands(Program p) {
   CLI::App* reopen = p.app.add_subcommand("reopen", "Open what was cut");
   reopen->add_option("target", o->target, "as for cut")->required();
   reopen->add_option("--reason", o->reason, "for the receipt and the audit log");
+  reopen->add_flag("--break-glass", o->glass,
+                   "alone, where two people are asked for: root on this machine only, loud in the audit");
   reopen->callback([o, &s, &exit] {
-    exit = print_receipt(
-        s, post(s, s.cut_socket(), "/v1/reopen", {{"target", o->target}, {"reason", o->reason}}));
+    const Answer answer = post(s, s.cut_socket(), "/v1/reopen",
+                               {{"target", o->target}, {"reason", o->reason}, {"break_glass", o->glass}});
+    if (!answer.ok() || !answer.body.contains("request")) {
+      exit = print_receipt(s, answer);
+      return;
+    }
+    if (print_json(s, answer.body)) return;
+    const json& request = answer.body.at("request");
+    fmt::print(
+        "{} asks to reopen {}: it stays cut until another person approves (`sekisho reopenings approve "
+        "{}`).\n",
+        request.value("id", ""), o->target, request.value("id", ""));
   });
 
   CLI::App* undo = p.app.add_subcommand("undo", "Take back your own last cut, within 10 minutes");

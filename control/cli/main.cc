@@ -21,8 +21,19 @@ int main(int argc, char** argv) {
       ->envname("SEKISHO_STATE")
       ->capture_default_str();
   app.add_option("--bpffs", settings.bpffs, "for --direct")->envname("SEKISHO_BPFFS")->capture_default_str();
+  app.add_option("--url", settings.url, "ask sekisho-api over TLS instead of this machine's sockets")
+      ->envname("SEKISHO_URL");
+  app.add_option("--token", settings.token_file,
+                 "with --url: a file with a token; else the session of `login`")
+      ->envname("SEKISHO_TOKEN");
+  app.add_option("--cert", settings.certificate, "with --url: this client's certificate (PEM)");
+  app.add_option("--key", settings.key, "with --url: its key (PEM)");
+  app.add_option("--ca", settings.ca,
+                 "with --url: trust this certificate (PEM) instead of the machine's list")
+      ->envname("SEKISHO_CA");
   const Program program{app, settings, exit};
   add_cut_commands(program);
+  add_people_commands(program);
   add_status_commands(program);
   add_config_commands(program);
   add_response_commands(program);

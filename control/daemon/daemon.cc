@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "control/daemon/reopenings.h"
 #include "control/daemon/response.h"
 #include "control/model/diagnostic.h"
 #include "control/model/read_config.h"
@@ -150,6 +151,7 @@ std::string Daemon::start() {
   };
   recorder_ = std::make_unique<Recorder>(std::move(keep), *records_);
   events_->add_sink(recorder_->sink());
+  start_people();
   enter_signatures(*checked.site);
   response_->use(*checked.site);
   events_->set_names(checked.site->names);
@@ -523,6 +525,7 @@ void Daemon::run(const std::atomic<bool>& stop) {
       roll_back_when_due();
       refresh_when_due();
       if (session_.state() == SessionState::running) save_clinical_flows();
+      for (const auto& task : tasks_) task();
     }
     notify.alive();
     std::this_thread::sleep_for(kTick);

@@ -24,6 +24,7 @@
 #include "control/ips/set_store.h"
 #include "control/link/link_control.h"
 #include "control/notice/notice.h"
+#include "control/people/people.h"
 #include "control/records/database.h"
 #include "control/session/dataplane_session.h"
 #include "control/store/config_store.h"
@@ -53,6 +54,7 @@ struct ApplyResult {
 };
 
 class Response;
+class Reopenings;
 
 class Daemon {
  public:
@@ -88,6 +90,11 @@ class Daemon {
   AuditPaths audit_paths() const;
   std::shared_ptr<const Site> site() const { return site_.load(); }
   const std::vector<std::string>& reports() const { return reports_; }
+  // Before run(): called about once a second by its thread; must be quick.
+  void each_second(std::function<void()> task) { tasks_.push_back(std::move(task)); }
+  // After start().
+  People& people() { return *people_; }
+  Reopenings& reopenings() { return *reopenings_; }
   GuardState guard_state() const { return guard_.state(); }
   GuardCounters guard_counters() const { return guard_.counters(); }
 
@@ -135,6 +142,7 @@ class Daemon {
   void roll_back_when_due();
   void watch_health();
   std::string flows_path() const;
+  void start_people();
 
   DaemonOptions options_;
   std::unique_ptr<Audit> audit_;
@@ -156,6 +164,9 @@ class Daemon {
   std::uint64_t attached_start_ = 0;
   std::string last_connect_error_;
   std::vector<std::string> reports_;
+  std::vector<std::function<void()>> tasks_;
+  std::unique_ptr<People> people_;
+  std::unique_ptr<Reopenings> reopenings_;
   std::thread refresher_;  // compiles anew when recent signatures start to act
   std::atomic<bool> refreshing_{false};
   std::uint64_t next_refresh_wall_s_ = 0;

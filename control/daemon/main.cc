@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "control/daemon/daemon.h"
+#include "control/daemon/front.h"
 #include "control/daemon/menu.h"
 #include "control/daemon/routes.h"
 #include "control/link/direct.h"
@@ -24,9 +25,11 @@ void on_signal(int) {
 int main(int argc, char** argv) {
   using namespace sekisho::control;
   DaemonOptions options;
+  FrontOptions front_options;
+  front_options.directory.clear();
   bool compile_child = false;
   std::uint64_t generation = 0;
-  std::string file_name, socket_group, menu_group;
+  std::string file_name, menu_group;
 
   // The compiler's child has a command line of its own: --compile-child GENERATION FILE STATE.
   if (argc == 5 && std::string_view(argv[1]) == "--compile-child") {
@@ -52,6 +55,10 @@ int main(int argc, char** argv) {
   app.add_option("--bpffs", options.bpffs, "where the guard's maps are pinned; \"\" for none")
       ->capture_default_str();
   app.add_option("--menu-group", menu_group, "the group of sekisho-menu, name or number");
+  app.add_option("--front", front_options.directory,
+                 "the directory that sekisho-api may enter; default: --run with \"-front\"");
+  app.add_option("--api-group", front_options.group, "the group of sekisho-api, name or number")
+      ->capture_default_str();
   app.set_version_flag("--version", SEKISHO_VERSION);
   CLI11_PARSE(app, argc, argv);
 
@@ -70,6 +77,8 @@ int main(int argc, char** argv) {
   }
   for (const std::string& report : daemon.reports()) spdlog::warn("{}", report);
 
+  if (front_options.directory.empty()) front_options.directory = options.run_directory + "-front";
+  Front front(daemon, front_options);
   LocalGate local;
   ApiServer cut(local, options.run_directory + "/cut.sock", 0600, 1, [] {
     const CutThread thread = prepare_cut_thread();
@@ -77,12 +86,7 @@ int main(int argc, char** argv) {
   });
   ApiServer api(local, options.run_directory + "/api.sock", 0600, 4);
   add_command_routes(cut, daemon);
-  add_command_routes(api, daemon);
-  add_query_routes(api, daemon);
-  add_config_routes(api, daemon);
-  add_signature_routes(api, daemon);
-  add_response_routes(api, daemon);
-  add_records_routes(api, daemon);
+  add_api_routes(api, daemon);
   Menu menu(daemon, options.run_directory + "-menu", menu_group);
   menu.add_routes(api);
   for (ApiServer* server : {&cut, &api}) {
@@ -91,9 +95,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   if (const std::string why = menu.start(); !why.empty()) spdlog::warn("no menu on the screen: {}", why);
+  front.start();
+  daemon.each_second([&front] { front.tick(); });
   spdlog::info("ready: {}", options.run_directory);
   daemon.run(stopping);
   menu.finish();
+  front.finish();
   cut.finish();
   api.finish();
   return 0;

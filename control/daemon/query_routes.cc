@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "control/daemon/live_views.h"
 #include "control/daemon/route_kit.h"
 #include "control/daemon/routes.h"
 #include "control/daemon/views.h"
@@ -44,80 +45,6 @@ json impact(Daemon& daemon, const std::string& name) {
   out["dataplane"] = session_state_name(daemon.session().state());
   out["dry_run"] = true;
   return out;
-}
-
-json guard_view(Daemon& daemon) {
-  const GuardCounters g = daemon.guard_counters();
-  return {{"cut", g.cut},
-          {"quarantined", g.quarantined},
-          {"fail_closed", g.fail_closed},
-          {"no_words", g.no_words},
-          {"interface_unknown", g.unknown_interface},
-          {"malformed", g.malformed}};
-}
-
-json dataplane_view(Daemon& daemon) {
-  const SessionState state = daemon.session().state();
-  json out = {{"state", session_state_name(state)}, {"connected", state == SessionState::running}};
-  const auto attachment = daemon.session().attachment();
-  if (!attachment) return out;
-  const DataplaneCount d = read_dataplane(attachment->region(), attachment->workers());
-  const std::uint64_t now = monotonic_ns();
-  out["pid"] = d.pid;
-  out["workers"] = d.workers;
-  out["snapshot_generation"] = d.snapshot_generation;
-  out["uptime_s"] = now > d.started_mono_ns ? (now - d.started_mono_ns) / kSecond : 0;
-  out["heartbeat_age_ms"] = now > d.total.heartbeat_ns ? (now - d.total.heartbeat_ns) / kMillisecond : 0;
-  out["asleep"] = d.total.asleep;
-  out["packets_received"] = d.total.packets_received;
-  out["packets_sent"] = d.total.packets_sent;
-  out["packets_dropped"] = d.total.packets_dropped;
-  out["bytes_sent"] = d.total.bytes_sent;
-  out["flows_live"] = d.total.flows_live;
-  out["flow_capacity"] = d.total.flow_capacity;
-  out["events_lost"] = d.total.events_lost;
-  out["inspection"] = {{"alerts", d.total.alerts},
-                       {"signature_drops", d.total.signature_drops},
-                       {"inspected_bytes", d.total.inspected_bytes},
-                       {"opaque_bytes", d.total.opaque_bytes},
-                       {"bypassed", d.total.bypassed},
-                       {"overload_packets", d.total.inspect_overload},
-                       {"passed_uninspected", d.total.inspect_passed},
-                       {"signatures_not_judged", d.total.inspect_lost},
-                       {"memory_bytes", d.total.inspect_memory}};
-  json ports = json::array();
-  for (const PortCount& p : read_ports(attachment->region()))
-    ports.push_back({{"port", p.name},
-                     {"link_up", p.link_up},
-                     {"can_wake", p.can_wake},
-                     {"mtu", p.mtu},
-                     {"rx_packets", p.rx_packets},
-                     {"tx_packets", p.tx_packets},
-                     {"rx_missed", p.rx_missed},
-                     {"rx_errors", p.rx_errors},
-                     {"tx_errors", p.tx_errors}});
-  out["ports"] = ports;
-  return out;
-}
-
-json link_counts(Daemon& daemon, const Site& site) {
-  json rows = json::array();
-  const auto attachment = daemon.session().attachment();
-  if (!attachment) return rows;
-  const std::uint64_t now = monotonic_ns();
-  for (const Link& l : site.model.links) {
-    const auto index = static_cast<std::uint16_t>(sekisho_link_index(l.zone_a, l.zone_b));
-    const LinkCount c = read_link(attachment->region(), attachment->workers(), index);
-    rows.push_back({{"link", l.name},
-                    {"packets", c.packets},
-                    {"bytes", c.bytes},
-                    {"flows_live", c.flows_live},
-                    {"flows_started", c.flows_started},
-                    {"last_packet_age_ms", c.last_pass_ns == 0 || now < c.last_pass_ns
-                                               ? json(nullptr)
-                                               : json((now - c.last_pass_ns) / kMillisecond)}});
-  }
-  return rows;
 }
 
 WhyQuestion why_question(const httplib::Request& request) {
@@ -214,6 +141,8 @@ void add_query_routes(ApiServer& server, Daemon& daemon) {
       out["pending"] = {{"version", pending->version}, {"deadline_wall_s", pending->deadline_wall_s}};
     return out;
   });
+  server.get("/v1/overview", Permission::view,
+             [&](const httplib::Request&, const Caller&) { return overview(daemon); });
   server.get("/v1/impact", Permission::view, [&](const httplib::Request& r, const Caller&) {
     return impact(daemon, parameter(r, "target"));
   });

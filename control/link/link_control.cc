@@ -197,9 +197,9 @@ Receipt LinkControl::undo(const Who& who, std::uint64_t command_ns) {
         // The monotonic clock if this process saw it, else the wall clock, which must not have gone back.
         const std::uint64_t now = it->mono_ns != 0 ? s.options.now_ns() : s.options.now_wall_ns();
         const std::uint64_t then = it->mono_ns != 0 ? it->mono_ns : it->wall_ns;
-        if (now < then || now - then > s.options.undo_window_ns) {
+        if (now < then || now - then > s.undo_window_ns) {
           refusal = "undo_too_late: " + it->id + " is older than " +
-                    std::to_string(s.options.undo_window_ns / kSecond) + " s; reopen instead";
+                    std::to_string(s.undo_window_ns / kSecond) + " s; reopen instead";
         } else {
           wanted = it->changed & cut_now & ~claimed;
           id = it->id;
@@ -226,6 +226,10 @@ Receipt LinkControl::undo(const Who& who, std::uint64_t command_ns) {
       if (old.id == id) old.undone = true;
   }
   return r;
+}
+
+void LinkControl::set_undo_window(std::uint64_t ns) {
+  state_->undo_window_ns = ns;
 }
 
 LinkSet LinkControl::cut_links() const {

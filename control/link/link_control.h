@@ -93,6 +93,8 @@ class LinkControl {
                  std::uint64_t command_ns = 0);
   // Reopens what the person's last cut (within undo_window) changed and nobody has cut since.
   Receipt undo(const Who& who, std::uint64_t command_ns = 0);
+  // Instead of the options' own, from now on.
+  void set_undo_window(std::uint64_t ns);
   // until_wall_ns 0: until released.
   Receipt quarantine(const QuarantineKey& key, std::uint64_t until_wall_ns, const Who& who,
                      const std::string& reason, std::uint64_t command_ns = 0);

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <deque>
 #include <mutex>
 
@@ -34,7 +35,8 @@ struct LinkControl::State {
         file(std::move(f)),
         writer(file->words()),
         latch(options.latch_directory),
-        store(options.receipt_directory, options.receipts_kept) {}
+        store(options.receipt_directory, options.receipts_kept),
+        undo_window_ns(options.undo_window_ns) {}
 
   const LinkControlOptions options;
   Audit* const audit;
@@ -55,6 +57,7 @@ struct LinkControl::State {
   Latch latch;
   LatchState kept;
   ReceiptStore store;
+  std::atomic<std::uint64_t> undo_window_ns;
 
   mutable std::mutex info_mutex;  // what status shows
   std::vector<LinkDescription> descriptions;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/model/ips.h"
+#include "control/model/people.h"
 #include "control/model/place.h"
 #include "control/model/recorder.h"
 #include "control/model/response.h"
@@ -110,6 +111,8 @@ struct Model {
   std::vector<NoticeReceiver> notices;
   std::vector<Playbook> playbooks;
   RecorderSettings recorder;
+  std::optional<PeopleSettings> people;  // none: only root on this machine
+  std::optional<ApiSettings> api;
   std::string text;  // of the file, as read (hashed into the snapshot, kept by the store)
 };
 

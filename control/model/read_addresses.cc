@@ -37,7 +37,7 @@ class Expander {
   };
 
   bool object_name_good(const TomlEntry& entry) {
-    Names none;
+    KnownNames none;
     if (!enter_name(none, entry.key, entry.key_at, 0, "address object", kNameLength, findings_)) return false;
     if (!looks_like_address(entry.key)) return true;
     findings_.error(entry.key_at,

@@ -14,7 +14,7 @@ void check_top_level(const TomlNode& root, Findings& findings) {
   const std::vector<std::string> known = {"gateway",   "limits",        "timeouts", "port",      "zone",
                                           "interface", "wire",          "link",     "addresses", "services",
                                           "schedules", "vendor_access", "vendor",   "rule",      "ips",
-                                          "notice",    "playbook",      "recorder"};
+                                          "notice",    "playbook",      "recorder", "people",    "api"};
   for (const TomlEntry& entry : root.table) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     std::string expected;
@@ -59,6 +59,7 @@ ReadResult read_config(std::string_view text, std::string file_name, std::uint64
   read_notices(draft, *root);
   read_playbooks(draft, *root);
   read_recorder(draft, *root);
+  read_people(draft, *root);
 
   const bool failed = draft.findings.failed();
   result.diagnostics = draft.findings.take();

@@ -118,7 +118,7 @@ void read_gateway(Draft& draft, const TomlNode& root) {
   } else {
     TableReader table(gateway->value, findings, "[gateway]");
     if (const auto name = table.text("name", TableReader::kRequired)) {
-      Names none;
+      KnownNames none;
       if (enter_name(none, *name, table.at("name"), 0, "gateway", 63, findings)) draft.model.name = *name;
     }
     set(s.workers, table.integer("workers", 1, SEKISHO_MAX_WORKERS));

@@ -98,7 +98,7 @@ void read_hosts(std::vector<AddressRange>& out, const TomlNode& node, Draft& dra
 
 void read_ips_rules(Draft& draft, const TomlNode& ips) {
   Findings& findings = draft.findings;
-  Names names;
+  KnownNames names;
   for (const TomlNode* node : tables(ips, "action", kMaxIpsRules, findings)) {
     TableReader table(*node, findings, "[[ips.action]]");
     IpsRule rule;
@@ -109,7 +109,7 @@ void read_ips_rules(Draft& draft, const TomlNode& ips) {
     if (!plain(rule.name, 127))
       findings.error(table.at("name"), "bad name " + quoted(rule.name), "1 to 127 bytes on one line");
     else if (const auto [it, fresh] =
-                 names.entries.try_emplace(rule.name, Names::Entry{index, table.at("name")});
+                 names.entries.try_emplace(rule.name, KnownNames::Entry{index, table.at("name")});
              !fresh)
       findings.error(
           table.at("name"),

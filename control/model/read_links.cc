@@ -148,7 +148,7 @@ void add_undeclared(Draft& draft) {
       continue;
     }
     draft.links.entries.emplace(link.name,
-                                Names::Entry{static_cast<std::uint32_t>(model.links.size()), link.at});
+                                KnownNames::Entry{static_cast<std::uint32_t>(model.links.size()), link.at});
     model.links.push_back(std::move(link));
   }
 }

@@ -196,7 +196,7 @@ std::string unknown_placeholder(const std::string& text) {
 }
 
 void read_notices(Draft& draft, const TomlNode& root) {
-  Names names;
+  KnownNames names;
   for (const TomlNode* node : tables(root, "notice", kMaxNoticeReceivers, draft.findings)) {
     ReceiverReader reader(*node, draft.findings);
     std::string name;

@@ -92,7 +92,7 @@ ReopenStage read_stage(const TomlNode& node, Draft& draft) {
 
 void read_playbooks(Draft& draft, const TomlNode& root) {
   Findings& findings = draft.findings;
-  Names names;
+  KnownNames names;
   for (const TomlNode* node : tables(root, "playbook", kMaxPlaybooks, findings)) {
     TableReader table(*node, findings, "[[playbook]]");
     Playbook book;

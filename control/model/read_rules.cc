@@ -55,7 +55,8 @@ class RuleReader {
                       fmt::format("1 to {} bytes on one line", kMaxNameBytes));
       return;
     }
-    const auto [it, fresh] = draft_.rules.entries.try_emplace(rule.name, Names::Entry{0, table.at("name")});
+    const auto [it, fresh] =
+        draft_.rules.entries.try_emplace(rule.name, KnownNames::Entry{0, table.at("name")});
     if (!fresh) {
       findings_.error(table.at("name"),
                       fmt::format("the rule {} exists already ({})", quoted(rule.name), where(it->second.at)),

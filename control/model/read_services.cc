@@ -173,7 +173,7 @@ void read_services(Draft& draft, const TomlNode& root) {
                          "[services]");
     return;
   }
-  Names names;
+  KnownNames names;
   for (const TomlEntry& item : entry->value.table) {
     if (!enter_name(names, item.key, item.key_at, 0, "service", kNameLength, draft.findings)) continue;
     std::vector<Service> parts;

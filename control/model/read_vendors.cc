@@ -154,7 +154,7 @@ class VendorReader {
                       findings_))
         continue;
       const std::string rule = rule_name(vendor, service);
-      if (!draft_.rules.entries.try_emplace(rule, Names::Entry{0, item->at}).second) continue;
+      if (!draft_.rules.entries.try_emplace(rule, KnownNames::Entry{0, item->at}).second) continue;
       draft_.model.accesses.push_back(access);
       draft_.model.access_details.push_back({access, vendor.company, vendor.longest_s, index, item->at});
       vendor.services.push_back(std::move(service));

@@ -126,7 +126,7 @@ void TableReader::finish() {
   }
 }
 
-std::vector<std::string> Names::list() const {
+std::vector<std::string> KnownNames::list() const {
   std::vector<std::string> out;
   out.reserve(entries.size());
   for (const auto& [name, entry] : entries) out.push_back(name);
@@ -179,15 +179,15 @@ std::vector<const TomlNode*> tables(const TomlNode& root, const char* key, std::
   return out;
 }
 
-bool enter_name(Names& names, const std::string& name, Position at, std::uint32_t index, const char* kind,
-                std::size_t longest, Findings& findings) {
+bool enter_name(KnownNames& names, const std::string& name, Position at, std::uint32_t index,
+                const char* kind, std::size_t longest, Findings& findings) {
   if (const std::string fault = name_fault(name, longest); !fault.empty()) {
     findings.error(
         at, fault,
         fmt::format("at most {} letters, digits, '-', '_' or '.', a letter or digit first", longest));
     return false;
   }
-  const auto [it, fresh] = names.entries.try_emplace(name, Names::Entry{index, at});
+  const auto [it, fresh] = names.entries.try_emplace(name, KnownNames::Entry{index, at});
   if (!fresh) {
     findings.error(at, fmt::format("the {} {} exists already ({})", kind, quoted(name), where(it->second.at)),
                    "a name of its own");
@@ -195,7 +195,7 @@ bool enter_name(Names& names, const std::string& name, Position at, std::uint32_
   return fresh;
 }
 
-std::optional<std::uint32_t> resolve(const Names& names, const TomlNode& node, const char* kind,
+std::optional<std::uint32_t> resolve(const KnownNames& names, const TomlNode& node, const char* kind,
                                      Findings& findings) {
   if (!is_string(node, findings, fmt::format("the name of a {}", kind))) return std::nullopt;
   const auto found = names.entries.find(node.string);

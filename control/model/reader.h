@@ -63,8 +63,8 @@ class TableReader {
   bool usable_;
 };
 
-// Names of one kind, with the index and the place of each.
-struct Names {
+// KnownNames of one kind, with the index and the place of each.
+struct KnownNames {
   struct Entry {
     std::uint32_t index;
     Position at;
@@ -79,7 +79,7 @@ struct Draft {
   Findings findings;
   Model model;
   std::uint64_t now_wall_s = 0;
-  Names ports, zones, interfaces, wires, links, schedules, accesses, vendors, rules;
+  KnownNames ports, zones, interfaces, wires, links, schedules, accesses, vendors, rules;
   std::vector<bool> sound;  // by interface: its port and zone exist; wires take no others
   std::size_t rule_ranges = 0, rule_services = 0;  // of all rules, against kMaxTotalRanges
 };
@@ -91,10 +91,10 @@ std::vector<const TomlNode*> one_or_more(const TomlNode& node, Findings& finding
 std::vector<const TomlNode*> tables(const TomlNode& root, const char* key, std::size_t most,
                                     Findings& findings);
 // Enters a name: false (reported) if it is bad or taken.
-bool enter_name(Names& names, const std::string& name, Position at, std::uint32_t index, const char* kind,
-                std::size_t longest, Findings& findings);
+bool enter_name(KnownNames& names, const std::string& name, Position at, std::uint32_t index,
+                const char* kind, std::size_t longest, Findings& findings);
 // Resolves a name; unknown ones are reported with the nearest known.
-std::optional<std::uint32_t> resolve(const Names& names, const TomlNode& node, const char* kind,
+std::optional<std::uint32_t> resolve(const KnownNames& names, const TomlNode& node, const char* kind,
                                      Findings& findings);
 std::string where(Position at);  // "line 12"
 // " (did you mean "x"?)", or nothing.
@@ -118,6 +118,7 @@ void read_rules(Draft& draft, const TomlNode& root);
 void add_vendor_rules(Draft& draft);
 void read_ips(Draft& draft, const TomlNode& root);
 void read_recorder(Draft& draft, const TomlNode& root);
+void read_people(Draft& draft, const TomlNode& root);
 
 // `inspect_depth` of a link: a size, 0 or "all" (0); in KiB.
 std::optional<std::uint32_t> read_depth(const TomlNode& node, Findings& findings);

@@ -68,6 +68,18 @@ const char* name_of(Permission permission) {
   return kPermissions[static_cast<std::size_t>(permission)];
 }
 
+std::vector<std::string> role_names(const std::vector<Role>& roles) {
+  std::vector<std::string> out;
+  for (const Role r : roles) out.emplace_back(name_of(r));
+  return out;
+}
+std::vector<std::string> permission_names(Permissions permissions) {
+  std::vector<std::string> out;
+  for (unsigned i = 0; i < static_cast<unsigned>(P::count_); ++i)
+    if (permissions & bit(static_cast<P>(i))) out.emplace_back(kPermissions[i]);
+  return out;
+}
+
 std::optional<Role> role_named(std::string_view name) {
   for (std::size_t i = 0; i < kRoles.size(); ++i)
     if (name == kRoles[i].name) return static_cast<Role>(i);

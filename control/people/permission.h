@@ -8,7 +8,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace sekisho::control {
 
@@ -49,6 +51,8 @@ inline constexpr Permissions kEveryPermission = (1u << static_cast<unsigned>(Per
 Permissions permissions_of(Role role);
 const char* name_of(Role role);              // "viewer", "operator", …
 const char* name_of(Permission permission);  // "cut", "reopen_request", …
+std::vector<std::string> role_names(const std::vector<Role>& roles);
+std::vector<std::string> permission_names(Permissions permissions);
 std::optional<Role> role_named(std::string_view name);
 std::optional<Permission> permission_named(std::string_view name);
 

@@ -93,6 +93,7 @@ class Lab:
         self._links, self._gateway, self._extra, self._checksums = links, gateway, extra, checksums
         self._start = start
         self.rules = rules
+        self.sekishod_options = ()
         self.dataplane = self.sekishod = None
         self._closing = []
         self._log = {}
@@ -157,7 +158,7 @@ class Lab:
         return self.dataplane
 
     def start_sekishod(self):
-        self.sekishod = self._spawn("sekishod", "--config", CONFIG)
+        self.sekishod = self._spawn("sekishod", "--config", CONFIG, *self.sekishod_options)
         return self.sekishod
 
     def start(self):

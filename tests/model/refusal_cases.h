@@ -16,6 +16,7 @@ struct RefusalCase {
 std::vector<RefusalCase> topology_refusals();  // syntax, gateway, ports, zones, interfaces, wires
 std::vector<RefusalCase> link_refusals();
 std::vector<RefusalCase> ips_refusals();
+std::vector<RefusalCase> people_refusals();
 std::vector<RefusalCase> vendor_refusals();
 std::vector<RefusalCase> response_refusals();
 std::vector<RefusalCase> recorder_refusals();

@@ -47,6 +47,7 @@ INSTANTIATE_TEST_SUITE_P(Topology, Refusal, testing::ValuesIn(topology_refusals(
 INSTANTIATE_TEST_SUITE_P(Links, Refusal, testing::ValuesIn(link_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Ips, Refusal, testing::ValuesIn(ips_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Vendors, Refusal, testing::ValuesIn(vendor_refusals()), case_name);
+INSTANTIATE_TEST_SUITE_P(People, Refusal, testing::ValuesIn(people_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Policy, Refusal, testing::ValuesIn(policy_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Recorder, Refusal, testing::ValuesIn(recorder_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Response, Refusal, testing::ValuesIn(response_refusals()), case_name);
