@@ -1,0 +1,189 @@
+"""The console in Chromium against real daemons: what a person does, and what the packets do then."""
+import functools
+import os
+import signal
+import time
+
+import traffic
+from chromium import URL, ConsoleLab, SetUp, chromium
+
+
+def needs_chromium(test):
+    @functools.wraps(test)
+    def run():
+        if chromium() is None:
+            from __main__ import Skipped  # the runner's own
+            raise Skipped("there is no chromium: install it for the tests of the console")
+        test()
+    run.__module__ = __name__
+    run.seconds = 150
+    return run
+
+
+def flooded(lab):
+    """A flood over the vendor's wire that arrives; returns the capture on its far side."""
+    maint = lab.wire("maint")
+    sink = lab.keep(traffic.UdpSink(maint.b, 7001))
+    lab.keep(traffic.UdpFlood(maint.a, maint.b.ip4, 7001, rate=1000))
+    assert sink.wait_for(100), "the flood does not pass"
+    return lab.keep(traffic.Capture(maint.b)), sink
+
+
+def frames(capture, since):
+    return [f for f in capture.incoming(since) if f.ethertype == 0x0800]
+
+
+@needs_chromium
+def test_setup_login_and_a_cut_in_two_actions():
+    with ConsoleLab() as lab:
+        with open("/var/lib/sekisho/setup-link", encoding="ascii") as link:
+            code = link.read().strip()
+        page = lab.browser.open("admin")
+        page.wait(at="input[name=user]")
+        admin = SetUp(page, "admin", code)
+        assert page.heard()["errors"] == [], page.heard()
+        # The admin may not cut: no button. An operator may.
+        assert page.count(at="[data-cut]") == 0
+        operator = lab.person("tanaka", "operator")
+        page.click(at="header .who button")
+        page.log_in(operator)
+        capture, _ = flooded(lab)
+        page.wait(at="[data-link=vendor]")
+        # First action, second action.
+        page.click(at="[data-cut]")
+        pressed = time.monotonic()
+        page.click(at="button.cut[data-target=vendor]")
+        page.wait(at=".receipt[data-outcome=CONFIRMED]")
+        shown = time.monotonic()
+        time.sleep(0.7)
+        assert not frames(capture, shown), "a packet crossed after the receipt was on the screen"
+        last = max(f.at for f in frames(capture, 0))
+        print("last packet %.1f ms after the second action, receipt on the screen after %.1f ms" %
+              ((last - pressed) * 1e3, (shown - pressed) * 1e3))
+        text = page.text(at=".receipt")
+        assert "確認済み" in text and "vendor" in text, text
+        receipt = page.attribute(at=".receipt", name="data-receipt")
+        recorded = lab.audit("cut")[-1]
+        assert recorded["receipt"] == receipt and recorded["name"] == "tanaka", recorded
+        # What is cut stands on every page; one's own cut is undone alone.
+        page.wait(at=".band.cut[data-cut-links=vendor]")
+        page.click(at="dialog .undo button")
+        page.wait(at=".band.cut", gone=True)
+        lab.wait(lambda: frames(capture, time.monotonic() - 0.5), 10, "the flood to pass again")
+        # English, without a reload, and it stays.
+        page.press(key="Escape")
+        page.click(at="button[lang=en]")
+        assert page.text(at="[data-cut]").lower() == "cut"
+        page.reload()
+        page.wait(at="header .live-mark:not(.old)")
+        assert page.text(at="main h1") == "Map"
+        assert page.evaluate(code="document.documentElement.lang") == "en"
+        heard = page.heard()
+        assert heard["errors"] == [], heard
+        assert heard["hosts"] == [URL.split("/")[2]], "the page asked somebody else: %s" % heard["hosts"]
+        assert admin.name == "admin"
+
+
+@needs_chromium
+def test_a_full_cut_asks_once_more_and_names_care():
+    with ConsoleLab() as lab:
+        clinical = lab.wire("clinical")
+        lab.keep(traffic.EchoServer(clinical.b, 7000))
+        tcp = traffic.connect(clinical.a, clinical.b.ip4, 7000)
+        assert traffic.echo(tcp)
+        page = lab.browser.open("operator", language="en")
+        page.log_in(lab.person("tanaka", "operator"))
+        page.click(at="[data-cut]")
+        page.click(at="button.cut[data-target=all]")
+        page.wait(at="[data-cut-sure]")
+        assert traffic.echo(tcp), "it was cut before the second question"
+        page.wait(at="[data-impact=all] tbody tr")
+        assert clinical.b.ip4 in page.text(at="[data-impact=all]")
+        page.click(at="[data-cut-sure]")
+        page.wait(at=".receipt[data-outcome=CONFIRMED]")
+        assert not traffic.echo(tcp, timeout=0.7)
+        page.wait(at=".band.cut[data-cut-links='device-his vendor']")
+
+
+@needs_chromium
+def test_a_reopening_by_two_people_in_two_sessions():
+    with ConsoleLab() as lab:
+        maint = lab.wire("maint")
+        lab.keep(traffic.EchoServer(maint.b, 7000))
+        one = lab.browser.open("one", "#/map?link=vendor")
+        other = lab.browser.open("other")
+        one.log_in(lab.person("tanaka", "operator"))
+        other.log_in(lab.person("suzuki", "commander"))
+        one.click(at="[data-panel-cut]")
+        one.wait(at=".receipt[data-outcome=CONFIRMED]")
+        one.click(at="dialog .actions .primary")
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 7000, 0.7)
+        # The other one sees the cut without asking for anything.
+        other.wait(at=".band.cut[data-cut-links=vendor]")
+        one.fill(at=".reopen-form input", text="checked with the vendor")
+        one.click(at=".reopen-form button.primary")
+        one.wait(at="[data-reopen-waiting]")
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 7000, 0.7)
+        other.wait(at=".attention button.primary")
+        # Whoever asked has no button for it.
+        one.wait(at=".attention .tag")
+        assert one.count(at=".attention button.primary") == 0
+        other.click(at=".attention button.primary")
+        other.wait(at=".attention .receipt[data-outcome=CONFIRMED]")
+        lab.wait_passes(maint.a, maint.b.ip4, 7000)
+        one.wait(at=".band.cut", gone=True)
+        assert lab.audit("reopen")
+
+
+@needs_chromium
+def test_a_stale_page_says_so_and_still_cuts():
+    with ConsoleLab() as lab:
+        maint = lab.wire("maint")
+        lab.keep(traffic.EchoServer(maint.b, 7000))
+        lab.json("quarantine", "10.2.0.77", "--reason", "to be released")
+        page = lab.browser.open("operator")
+        page.log_in(lab.person("tanaka", "operator", "commander"))
+        release = ".spread button"
+        page.wait(at=release)
+        assert page.enabled(at=release) and page.count(at="[data-stale]") == 0
+        os.kill(lab.sekishod.pid, signal.SIGSTOP)
+        try:
+            page.wait(at="[data-stale]")
+            assert "現在の状態ではありません" in page.text(at="[data-stale]")
+            assert not page.enabled(at=release), "an action on an old state was offered"
+            assert page.enabled(at="[data-cut]")
+            assert "grayscale" in page.evaluate(code="getComputedStyle(document.querySelector('.depends')).filter")
+            page.click(at="[data-cut]")
+            page.click(at="button.cut[data-target=vendor]")
+        finally:
+            os.kill(lab.sekishod.pid, signal.SIGCONT)
+        page.wait(at=".receipt[data-outcome=CONFIRMED]")
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 7000, 0.7)
+        page.wait(at="[data-stale]", gone=True)
+
+
+@needs_chromium
+def test_keyboard_alone_cuts_and_pages_have_their_landmarks():
+    with ConsoleLab() as lab:
+        page = lab.browser.open("operator", language="en")
+        page.log_in(lab.person("tanaka", "operator"))
+        page.wait(at="[data-link=vendor]")
+        for landmark in ("header.top", "nav[aria-label]", "main#main", "main h1"):
+            assert page.count(at=landmark) == 1, landmark
+        unnamed = page.evaluate(code="""[...document.querySelectorAll('button, input, select, [role=button]')].filter(
+            (e) => !(e.textContent.trim() || e.getAttribute('aria-label') || (e.labels && e.labels.length))).length""")
+        assert unnamed == 0, "%d controls have no name" % unnamed
+        page.evaluate(code="document.querySelector('[data-cut]').focus()")
+        page.press(key="Enter")
+        page.wait(at="dialog[open]")
+        for _ in range(12):
+            page.press(key="Tab")
+            if page.evaluate(code="document.activeElement.dataset.target || ''") == "vendor":
+                break
+        assert page.evaluate(code="document.activeElement.dataset.target") == "vendor"
+        page.press(key="Enter")
+        page.wait(at=".receipt[data-outcome=CONFIRMED]")
+        assert page.evaluate(code="document.activeElement.closest('.receipt') !== null"), "the receipt has not the focus"
+        page.press(key="Escape")
+        page.wait(at="dialog[open]", gone=True)
+        assert page.evaluate(code="'cut' in document.activeElement.dataset"), "the focus did not come back"
