@@ -192,7 +192,7 @@ void EveFormatter::append_time(std::string& out, std::uint64_t event_ns) {
 }
 
 void EveFormatter::append(std::string& out, const abi::Event& e, const Names& names,
-                          const EventFields& fields) {
+                          const EventFields& fields, std::string_view ticket) {
   const bool ip = e.ip_version == 4 || e.ip_version == 6;
   const bool icmp = ip && (e.protocol == kIcmp || e.protocol == kIcmp6);
   const bool flow = e.kind == abi::EventKind::flow_start || e.kind == abi::EventKind::flow_end;
@@ -279,6 +279,7 @@ void EveFormatter::append(std::string& out, const abi::Event& e, const Names& na
     if (reason == abi::DropReason::signature) append_app_parts(out, e, fields, names);
   }
 
+  known(out, ",\"ticket\":", ticket);
   string(out, ",\"sekisho\":{\"verdict\":", verdict_name(e.verdict));
   known(out, ",\"link\":", names.link(e.link));
   known(out, ",\"from_zone\":", names.zone(e.from_zone));

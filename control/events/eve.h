@@ -40,7 +40,9 @@ class EveFormatter {
   void set_wall_offset(std::int64_t ns) { offset_ns_ = ns; }
   // Appends one line with its newline. Numbers out of range give fields left out, never a fault.
   // fields: of an alert or a record of an application's transaction.
-  void append(std::string& out, const abi::Event& event, const Names& names, const EventFields& fields = {});
+  // ticket: of the vendor's session that it belongs to; empty: none.
+  void append(std::string& out, const abi::Event& event, const Names& names, const EventFields& fields = {},
+              std::string_view ticket = {});
   // "2026-11-23T10:42:27.123456+0900" of an event's time.
   void append_time(std::string& out, std::uint64_t event_ns);
 

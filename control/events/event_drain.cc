@@ -86,6 +86,11 @@ void EventDrain::remove_sink(EventSink& sink) {
   std::erase(sinks_, &sink);
 }
 
+void EventDrain::set_ticket_of(std::function<std::string(const abi::Event&)> ticket_of) {
+  const std::lock_guard lock(sinks_mutex_);
+  ticket_of_ = std::move(ticket_of);
+}
+
 void EventDrain::attach(std::shared_ptr<const Attachment> attachment) {
   const std::lock_guard lock(mutex_);
   next_ = std::move(attachment);
@@ -213,7 +218,8 @@ void EventDrain::take(std::size_t ring, const abi::Event* events, std::size_t co
     }
     const std::size_t start = w.text.size();
     if (e.kind != abi::EventKind::flow_start || options_.log_flow_start) {
-      w.formatter.append(w.text, e, *w.names, w.groups[ring].fields());
+      w.formatter.append(w.text, e, *w.names, w.groups[ring].fields(),
+                         ticket_of_ ? ticket_of_(e) : std::string());
       ++w.lines;
     }
     for (EventSink* sink : sinks_)

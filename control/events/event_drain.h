@@ -11,6 +11,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -50,6 +51,11 @@ class EventDrain {
   // Each event from now on. Lives until remove_sink has returned.
   void add_sink(EventSink& sink);
   void remove_sink(EventSink& sink);
+  // Names the vendor's ticket that an event belongs to (the line's "ticket"), or gives nothing. Called by the
+  // drain's thread; must not wait.
+  void set_ticket_of(std::function<std::string(const abi::Event&)> ticket_of);
+  // One line of our own, with its newline. Any thread; does not wait for the disk.
+  void log_line(std::string line) { log_.write(std::move(line), 1); }
   void set_names(std::shared_ptr<const Names> names);
   // The rings of this attachment from now on; what the one before still holds is popped first. Null: none.
   void attach(std::shared_ptr<const Attachment> attachment);
@@ -76,6 +82,7 @@ class EventDrain {
   LearnRecorder learned_;
   std::mutex sinks_mutex_;  // held by the drain during a pass
   std::vector<EventSink*> sinks_;
+  std::function<std::string(const abi::Event&)> ticket_of_;
   mutable std::mutex mutex_;  // guards what follows, up to stop_
   std::condition_variable stopping_;
   std::vector<std::shared_ptr<const Names>> names_;  // newest last, at most kNamesKept; never empty

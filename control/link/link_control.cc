@@ -48,6 +48,11 @@ void LinkControl::set_obedience(std::shared_ptr<Obedience> obedience) {
   state_->obedience = std::move(obedience);
 }
 
+void LinkControl::set_before_reopening(std::function<void(const LinkSet&)> listener) {
+  const std::lock_guard guard(state_->reopening_mutex);
+  state_->before_reopening = std::move(listener);
+}
+
 void LinkControl::describe(std::vector<LinkDescription> links) {
   std::erase_if(links, [](const LinkDescription& link) { return link.link.raw >= SEKISHO_MAX_LINKS; });
   const std::lock_guard guard(state_->info_mutex);
@@ -105,6 +110,10 @@ Receipt LinkControl::cut(const LinkSet& links, const Who& who, const std::string
 
 // REQUIRES: record_mutex is not held.
 void LinkControl::State::reopen(Receipt& r, const LinkSet& links) {
+  {
+    const std::lock_guard guard(reopening_mutex);
+    if (before_reopening) before_reopening(links);
+  }
   std::unique_lock record(record_mutex);
   adopt_foreign();
   std::uint64_t started;

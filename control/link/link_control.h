@@ -78,6 +78,9 @@ class LinkControl {
   // Null: no dataplane is connected. The caller keeps it alive until it sets another.
   void set_obedience(std::shared_ptr<Obedience> obedience);
   void describe(std::vector<LinkDescription> links);
+  // Called before links are opened again, while they are still cut, by the thread that reopens; it may wait
+  // for a disk. Vendors' tickets end there, so that none outlives a cut.
+  void set_before_reopening(std::function<void(const LinkSet&)> listener);
 
   // Links are numbered by zones. Call before a policy is loaded: `names` are its zones in order. Not live (no
   // dataplane runs): cuts follow their zones' names to new numbers. Live: refused if an end of a cut link

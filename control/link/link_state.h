@@ -1,7 +1,8 @@
 // LinkControl's insides. Internal to the room.
 //
-// Locks, in the order in which they may be taken: record_mutex, words_mutex, info_mutex. words_mutex is never
-// held over disk or waiting (but for the words lock), so that a cut does not wait for a reopening's fsync.
+// Locks, in the order in which they may be taken: reopening_mutex, record_mutex, words_mutex, info_mutex.
+// words_mutex is never held over disk or waiting (but for the words lock), so that a cut does not wait for a
+// reopening's fsync.
 #pragma once
 
 #include <array>
@@ -52,6 +53,9 @@ struct LinkControl::State {
   std::array<std::uint64_t, SEKISHO_MAX_LINKS> cut_serial{};
   LinkSet own_cut;                        // what our own stores have left; the words should say the same
   std::uint64_t expected_generation = 0;  // after our own last store
+
+  std::mutex reopening_mutex;  // before any other lock; held while the listener runs
+  std::function<void(const LinkSet&)> before_reopening;
 
   std::mutex record_mutex;  // latch, kept state, receipts
   Latch latch;

@@ -167,6 +167,24 @@ TEST_F(LinkControlTest, ResetIsInTheWord) {
   EXPECT_EQ(control_->words()->link[kVendor.raw], SEKISHO_WORD_CUT_RESET);
 }
 
+TEST_F(LinkControlTest, WhoMustKnowOfAReopeningKnowsWhileTheLinkIsStillCut) {
+  start();
+  std::vector<LinkSet> told;
+  control_->set_before_reopening([&](const LinkSet& links) {
+    EXPECT_TRUE(control_->cut_links()[kVendor.raw]);
+    std::string why;
+    EXPECT_TRUE(control_->set_access(3, false, 0, why)) << "and may close what it holds";
+    told.push_back(links);
+  });
+  control_->cut(one_link(kVendor), yamada, "");
+  EXPECT_TRUE(told.empty());
+  control_->undo(yamada);
+  control_->cut(one_link(kVendor), yamada, "");
+  control_->reopen(one_link(kVendor), yamada, "");
+  EXPECT_EQ(told, (std::vector<LinkSet>{one_link(kVendor), one_link(kVendor)}));
+  EXPECT_TRUE(control_->cut_links().none());
+}
+
 TEST_F(LinkControlTest, EverythingCanBeCutAndReopened) {
   start();
   attach();
