@@ -38,6 +38,7 @@ int main(int argc, char** argv) {
   add_config_commands(program);
   add_response_commands(program);
   add_card_command(program);
+  add_ticket_commands(program);
   add_replay_command(program);
   add_records_commands(program);
   add_site_commands(program);

@@ -107,6 +107,11 @@ json set_access(Daemon& daemon, const httplib::Request& request, const Caller& c
   const auto& names = site->model.accesses;
   const auto found = std::find(names.begin(), names.end(), name);
   if (found == names.end()) throw Refusal{404, "no_such_access", "'" + name + "' is not a [[vendor_access]]"};
+  const auto& detail = site->model.access_details[static_cast<std::size_t>(found - names.begin())];
+  if (detail.vendor)
+    throw Refusal{
+        409, "use_a_ticket",
+        "'" + name + "' belongs to a [[vendor]]: `sekisho ticket request`, or `ticket break-glass`"};
   if (open && (seconds == 0 || seconds > kLongest))
     throw Refusal{400, "bad_request", "for_s: an access opens for 1 second to 24 hours"};
   const std::uint64_t deadline = open ? monotonic_ns() + seconds * kSecond : 0;

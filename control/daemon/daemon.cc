@@ -159,6 +159,16 @@ std::string Daemon::start() {
   if (guard_.state() == GuardState::ready)
     for (const GuardFinding& f : guard_.program(checked.site->model))
       reports_.push_back("guard: " + f.interface + ": " + f.what);
+  vendors_ = std::make_unique<VendorDesk>(
+      VendorDesk::Parts{.directory = options_.state_directory + "/tickets",
+                        .links = *links_,
+                        .session = session_,
+                        .events = *events_,
+                        .notices = &notices(),
+                        .audit = [this](const Who& who, const std::string& action,
+                                        const std::string& details) { return audit(who, action, details); }});
+  if (why = vendors_->start(model_of(site_.load())); !why.empty()) reports_.push_back("tickets: " + why);
+  for (const std::string& report : vendors_->desk().reports()) reports_.push_back(report);
   for (std::string& report : response_->start()) reports_.push_back(std::move(report));
   if (why = audit(the_gateway(), "start", json{{"version", version}}.dump()); !why.empty())
     reports_.push_back(why);
@@ -167,6 +177,11 @@ std::string Daemon::start() {
 
 NoticeSink& Daemon::notices() {
   return response_->notices();
+}
+
+// Shares the site's ownership.
+std::shared_ptr<const Model> Daemon::model_of(const std::shared_ptr<const Site>& site) {
+  return {site, &site->model};
 }
 
 std::string Daemon::audit(const Who& who, const std::string& action, const std::string& details_json,
@@ -227,6 +242,8 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
     result.error = "zones: " + result.error;
     return result;
   }
+  // Tickets for what this configuration changes end before it can pass anything.
+  if (vendors_) vendors_->desk().before_load(site->model);
   // Access words are numbered by their names' order: if that changes, none may stay open for another.
   if (const auto now = site_.load(); now && now->model.accesses != site->model.accesses) {
     std::string why;
@@ -241,7 +258,9 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
   if (live) {
     auto loaded = session_.load_fd(site->snapshot.get());
     if (!loaded && only_if_loaded) {
-      if (const auto old = site_.load(); guard_.state() == GuardState::ready) guard_.program(old->model);
+      const auto old = site_.load();
+      if (guard_.state() == GuardState::ready) guard_.program(old->model);
+      if (vendors_) vendors_->desk().in_force(model_of(old));
       result.error = "dataplane: " + loaded.failure().what;
       return result;
     }
@@ -253,6 +272,7 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
   events_->set_names(site->names);
   links_->describe(describe_links(site->model));
   site_ = site;
+  if (vendors_) vendors_->desk().in_force(model_of(site_.load()));
   result.ok = true;
   return result;
 }

@@ -19,6 +19,7 @@
 #include "control/daemon/compile_child.h"
 #include "control/daemon/health.h"
 #include "control/daemon/site.h"
+#include "control/daemon/vendor_desk.h"
 #include "control/events/event_drain.h"
 #include "control/guard/guard_maps.h"
 #include "control/ips/set_store.h"
@@ -71,6 +72,7 @@ class Daemon {
   DataplaneSession& session() { return session_; }
   EventDrain& events() { return *events_; }
   ConfigStore& store() { return store_; }
+  VendorDesk& vendors() { return *vendors_; }
   // records.db: incidents, tickets, reports. Each area adds its tables by SharedDatabase::add before run().
   SharedDatabase& records() { return *records_; }
   // After start(). Any thread; raise() never waits.
@@ -143,6 +145,7 @@ class Daemon {
   void watch_health();
   std::string flows_path() const;
   void start_people();
+  static std::shared_ptr<const Model> model_of(const std::shared_ptr<const Site>& site);
 
   DaemonOptions options_;
   std::unique_ptr<Audit> audit_;
@@ -170,6 +173,7 @@ class Daemon {
   std::thread refresher_;  // compiles anew when recent signatures start to act
   std::atomic<bool> refreshing_{false};
   std::uint64_t next_refresh_wall_s_ = 0;
+  std::unique_ptr<VendorDesk> vendors_;  // uses links, session and events: the first to go
 };
 
 }  // namespace sekisho::control

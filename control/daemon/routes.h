@@ -26,5 +26,6 @@ void add_config_routes(ApiServer& server, Daemon& daemon);
 void add_signature_routes(ApiServer& server, Daemon& daemon);
 void add_response_routes(ApiServer& server, Daemon& daemon);
 void add_records_routes(ApiServer& server, Daemon& daemon);
+void add_ticket_routes(ApiServer& server, Daemon& daemon);
 
 }  // namespace sekisho::control

@@ -59,7 +59,9 @@ TEST(Examples, VendorAccessIsClosedByDefault) {
   ASSERT_TRUE(result.ok());
   const Model& m = *result.model;
   ASSERT_TRUE(m.rules[0].access.has_value());
-  EXPECT_EQ(m.accesses[*m.rules[0].access], "vendor-a");
+  EXPECT_EQ(m.accesses[*m.rules[0].access], "vendor-a.ssh");
+  ASSERT_EQ(m.vendors.size(), 1u);
+  EXPECT_EQ(m.vendors[0].suspend.volume, 2ull << 30);
   EXPECT_EQ(m.links[0].fail, abi::FailMode::closed);
 }
 
