@@ -22,6 +22,7 @@ void add_response_commands(Program program);  // notice …, playbook …, drill
 void add_card_command(Program program);
 void add_ticket_commands(Program program);    // ticket …, proposal …
 void add_replay_command(Program program);
+void add_capture_commands(Program program);        // capture list, show, export, now
 void add_signature_set_commands(Program program);  // signatures import, diff, list, …; after signatures check
 void add_records_commands(Program program);        // events, incidents, health
 void add_site_commands(Program program);           // init, hw check, port blink

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "control/daemon/captures.h"
 #include "control/daemon/reopenings.h"
 #include "control/daemon/response.h"
 #include "control/model/diagnostic.h"
@@ -62,6 +63,7 @@ Daemon::Daemon(DaemonOptions options)
 
 Daemon::~Daemon() {
   if (response_) response_->finish();
+  captures_.reset();  // it asks the others
   if (refresher_.joinable()) refresher_.join();
 }
 
@@ -94,7 +96,10 @@ std::string Daemon::start() {
   const bool first = !store_.current() && store_.history().empty() && (!audit_ || !audit_->had_records());
   response_ = std::make_unique<Response>(*this);
   LinkControlOptions for_links = link_options(options_, first);
-  for_links.observer = [this](const Receipt& r) { response_->after(r); };
+  for_links.observer = [this](const Receipt& r) {
+    if (captures_) captures_->after(r);
+    response_->after(r);
+  };
   links_ = LinkControl::start(std::move(for_links), audit_.get(), why);
   if (!links_) return why;
 
@@ -116,6 +121,8 @@ std::string Daemon::start() {
   events.recent = 32768;  // what evidence of a cut is made of
   events.learn_path = options_.state_directory + "/learn.json";
   events_ = std::make_unique<EventDrain>(std::move(events));
+  captures_ = std::make_unique<Captures>(*this);
+  if (why = captures_->start(); !why.empty()) reports_.push_back("captures: " + why);
 
   if (!options_.bpffs.empty() && guard_.open(options_.bpffs) != GuardState::ready)
     reports_.push_back("guard: " + std::string(guard_state_text(guard_.state())) + " " + guard_.detail());
@@ -154,6 +161,7 @@ std::string Daemon::start() {
   start_people();
   enter_signatures(*checked.site);
   response_->use(*checked.site);
+  captures_->use(*checked.site);
   events_->set_names(checked.site->names);
   links_->describe(describe_links(checked.site->model));
   if (guard_.state() == GuardState::ready)
@@ -269,6 +277,7 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
   }
   enter_signatures(*site);
   response_->use(*site);
+  captures_->use(*site);
   events_->set_names(site->names);
   links_->describe(describe_links(site->model));
   site_ = site;

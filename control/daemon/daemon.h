@@ -54,6 +54,7 @@ struct ApplyResult {
   std::uint64_t confirm_by_wall_s = 0;
 };
 
+class Captures;
 class Response;
 class Reopenings;
 
@@ -89,6 +90,8 @@ class Daemon {
   void on_health(std::function<void(const HealthAlarm::Change&)> told) {
     on_health_.push_back(std::move(told));
   }
+  // The flight recorder: after start(). Any thread.
+  Captures& captures() { return *captures_; }
   AuditPaths audit_paths() const;
   std::shared_ptr<const Site> site() const { return site_.load(); }
   const std::vector<std::string>& reports() const { return reports_; }
@@ -159,6 +162,7 @@ class Daemon {
   std::vector<std::function<std::vector<HealthReason>()>> health_;
   std::vector<std::function<void(const HealthAlarm::Change&)>> on_health_;
   HealthAlarm alarm_;
+  std::unique_ptr<Captures> captures_;
   GuardMaps guard_;
   std::shared_ptr<const Assets> assets_;
   std::atomic<std::shared_ptr<const Site>> site_;

@@ -24,6 +24,7 @@ void add_people_routes(ApiServer& server, Daemon& daemon, bool front);
 void add_query_routes(ApiServer& server, Daemon& daemon);
 void add_config_routes(ApiServer& server, Daemon& daemon);
 void add_signature_routes(ApiServer& server, Daemon& daemon);
+void add_capture_routes(ApiServer& server, Daemon& daemon);
 void add_response_routes(ApiServer& server, Daemon& daemon);
 void add_records_routes(ApiServer& server, Daemon& daemon);
 void add_ticket_routes(ApiServer& server, Daemon& daemon);

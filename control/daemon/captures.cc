@@ -1,0 +1,70 @@
+#include "control/daemon/captures.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <nlohmann/json.hpp>
+
+#include "control/daemon/daemon.h"
+#include "control/daemon/response.h"
+#include "control/events/names.h"
+
+namespace sekisho::control {
+using nlohmann::json;
+
+Captures::Captures(Daemon& daemon) : daemon_(daemon) {
+  FlightRecorderOptions o;
+  const std::string& state = daemon.options().state_directory;
+  o.store = {.directory = state + "/captures", .key = state + "/captures.key"};
+  o.attachment = [&daemon] { return daemon.session().attachment(); };
+  o.names = [&daemon](std::uint64_t generation) -> std::shared_ptr<const Names> {
+    const auto site = daemon.site();
+    if (generation == 0) return site ? site->names : nullptr;
+    auto names = daemon.events().names(generation);
+    return names && names->generation() == generation ? names : nullptr;
+  };
+  o.made = [&daemon](const CaptureInfo& info, const std::string& error) {
+    if (!error.empty()) return spdlog::warn("no capture for {} ({}): {}", info.kind, info.subject, error);
+    const std::string unrecorded = daemon.audit(
+        {0, "sekishod", "internal"}, "capture.made",
+        json{{"capture", info.id}, {"kind", info.kind}, {"subject", info.subject}, {"why", info.why}}.dump(
+            -1, ' ', false, json::error_handler_t::replace));
+    if (!unrecorded.empty()) spdlog::warn("capture {}: {}", info.id, unrecorded);
+  };
+  o.application = "sekisho";
+  recorder_ = std::make_unique<FlightRecorder>(std::move(o));
+}
+
+Captures::~Captures() {
+  daemon_.events().remove_sink(*this);
+}
+
+std::string Captures::start() {
+  std::string why = recorder_->start();
+  daemon_.events().add_sink(*this);
+  // The archive is not encrypted: it names the capture, and opening that goes on record.
+  daemon_.response().evidence().add_provider([this](const Receipt& r, EvidenceWriter& archive) {
+    std::string names;
+    for (const CaptureStore::Entry& e : recorder_->store().list())
+      if (e.info.kind == "cut" && e.info.why.starts_with(fmt::format("receipt {}:", r.id)))
+        names += fmt::format("capture {}: {} packets of {}\n", e.info.id, e.info.packets, e.info.subject);
+    if (!names.empty()) archive.add("captures.txt", names);
+  });
+  return why;
+}
+
+void Captures::use(const Site& site) {
+  recorder_->use(site.model.recorder);
+}
+
+void Captures::event(const abi::Event& e, const EventFields&, const Names& names, std::uint64_t,
+                     std::string_view) {
+  if (e.kind != abi::EventKind::alert) return;
+  const auto* s = names.signature(e.rule);
+  const std::string text =
+      s != nullptr ? fmt::format("{}:{}:{} {} (priority {})", s->gid, s->sid, s->rev, s->msg, e.priority)
+                   : fmt::format("signature {} (priority {})", e.rule, e.priority);
+  recorder_->alert(e, s != nullptr ? s->sid : 0, text);
+}
+
+}  // namespace sekisho::control
