@@ -7,6 +7,7 @@
 
 #include "control/audit/audit.h"
 #include "control/cli/commands.h"
+#include "control/daemon/views.h"
 #include "control/ips/prepare.h"
 #include "control/model/diagnostic.h"
 #include "control/model/read_config.h"
@@ -150,15 +151,7 @@ int history(const Settings& s) {
 int verify_audit(const Settings& s) {
   const control::AuditPaths paths{.log = s.state_directory + "/audit/audit.jsonl", .head = {}};
   const control::AuditVerdict v = control::verify(paths);
-  json findings = json::array();
-  for (const auto& f : v.findings)
-    findings.push_back({{"kind", to_string(f.kind)}, {"line", f.line}, {"text", f.text}});
-  const json body = {{"intact", v.intact},
-                     {"records", v.records},
-                     {"last_sequence", v.last_sequence},
-                     {"findings", findings},
-                     {"notes", v.notes}};
-  if (!print_json(s, body)) {
+  if (!print_json(s, control::audit_view(v))) {
     for (const auto& f : v.findings)
       fmt::print("{}:{}: {}: {}\n", paths.log, f.line, to_string(f.kind), f.text);
     for (const std::string& note : v.notes) fmt::print("note: {}\n", note);

@@ -199,6 +199,18 @@ void add_query_routes(ApiServer& server, Daemon& daemon) {
     if (!receipt) throw Refusal{404, "no_such_receipt", id};
     return receipt_to_json(*receipt);
   });
+  server.get("/v1/audit/verify", Permission::audit_view, [&](const httplib::Request&, const Caller&) {
+    return audit_view(verify(daemon.audit_paths()));
+  });
+  // The lines as they stand in the log: their hashes can be checked elsewhere. Taking them away is noted.
+  server.get("/v1/audit/export", Permission::audit_view,
+             [&](const httplib::Request& r, const Caller& caller) {
+               const json lines = audit_tail(daemon.audit_paths(), limit_of(r, 10000, 10000));
+               const std::string unrecorded =
+                   daemon.audit(caller.who, "audit.export", json{{"records", lines.size()}}.dump());
+               if (!unrecorded.empty()) throw Refusal{500, "not_recorded", unrecorded};
+               return json{{"lines", lines}};
+             });
   server.get("/v1/audit", Permission::audit_view, [&](const httplib::Request& r, const Caller&) {
     json rows = json::array();
     for (const std::string& line : audit_tail(daemon.audit_paths(), limit_of(r, 50, 10000)))

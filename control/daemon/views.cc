@@ -285,4 +285,12 @@ bool matches(const FlowFilter& q, const Site& site, const abi::FlowRecord& f) {
   return q.state.empty() || q.state == state_name(f.state);
 }
 
+json audit_view(const AuditVerdict& verdict) {
+  json findings = json::array();
+  for (const AuditFinding& f : verdict.findings)
+    findings.push_back({{"kind", to_string(f.kind)}, {"line", f.line}, {"text", f.text}});
+  return {{"intact", verdict.intact}, {"records", verdict.records}, {"last_sequence", verdict.last_sequence},
+          {"findings", findings},     {"more", verdict.more},       {"notes", verdict.notes}};
+}
+
 }  // namespace sekisho::control

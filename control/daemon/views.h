@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "control/audit/audit.h"
 #include "control/daemon/site.h"
 #include "control/events/recent.h"
 #include "control/link/link_control.h"
@@ -27,6 +28,8 @@ nlohmann::json signatures_view(const Site& site);
 nlohmann::json drops_view(const Site& site, const std::vector<DropCount>& drops,
                           const TopTalkers::Answer& talkers);
 nlohmann::json rules_view(const Site& site, const std::vector<std::uint64_t>& hits);
+
+nlohmann::json audit_view(const AuditVerdict& verdict);
 
 // `sekisho flows --filter`: words joined by spaces, each "key=value"; keys: host, source, destination, zone,
 // link, proto, port, state. All must hold. A word that is not understood is a failure with its reason.
