@@ -21,7 +21,6 @@ FRONT = "/run/sekisho-front"
 CONSOLE = "/run/lab/console"
 PEOPLE = """
 [people]
-lockout = "20s"
 [api]
 listen = "%s:%d"
 connections = 3000

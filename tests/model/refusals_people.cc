@@ -31,7 +31,7 @@ std::vector<RefusalCase> people_refusals() {
       api("ApiBare6", "listen = «\"fd00::1:8443\"\n", "\"listen\" is \"fd00::1:8443\"", "[fd00::1]"),
       api("ApiCertAlone", listen + "cert = «\"/etc/x.pem\"\n", "\"cert\" and \"key\" go together", "neither"),
       api("ApiRelative", listen + "client_ca = «\"x.pem\"\n", "\"client_ca\" is \"x.pem\"", "absolute"),
-      {"ApiAlone", "«[api]\n" + listen, "[api] without [people]", "[people]"},
+      {"ApiAlone", "[«api]\n" + listen, "[api] without [people]", "[people]"},
   };
 }
 
