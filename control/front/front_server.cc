@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 constexpr auto kHandshakeWithin = 10s, kHeaderWithin = 15s, kBodyWithin = 30s, kAnswerWithin = 120s,
                kGoodbye = 2s;
 
+constexpr std::size_t kMostWaste = std::size_t{1} << 20;  // of what a refused request still sends
+
 // Takes a name out of the counts at the end of a connection.
 class Counted {
  public:
@@ -169,8 +171,16 @@ asio::awaitable<void> serve(FrontServer::State& state, asio::ip::tcp::socket soc
   beast::flat_buffer buffer(kMostHeader + kLargeBody);
   while (co_await serve_one(state, stream, buffer, client)) {
   }
-  beast::get_lowest_layer(stream).expires_after(kGoodbye);
+  auto& lowest = beast::get_lowest_layer(stream);
+  lowest.expires_after(kGoodbye);
   co_await stream.async_shutdown(into(error));
+  // What is still on its way is taken and forgotten: closing over unread bytes would take the answer back
+  // (RST).
+  lowest.socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  lowest.expires_after(kGoodbye);
+  char waste[4096];
+  for (std::size_t taken = 0; !error && taken < kMostWaste;)
+    taken += co_await lowest.async_read_some(asio::buffer(waste), into(error));
 }
 
 asio::awaitable<void> accept_all(FrontServer::State& state) {
