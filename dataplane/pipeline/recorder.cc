@@ -1,5 +1,7 @@
 #include "dataplane/pipeline/recorder.h"
 
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -90,21 +92,34 @@ Recorder::Recorder(abi::RecorderRing* ring, std::uint64_t ring_bytes, std::uint3
 void Recorder::use(const Snapshot* snapshot) noexcept {
   links_.fill(abi::RecordPayload::none);
   generation_ = 0;
+  all_ = false;
   if (snapshot == nullptr) return;
   generation_ = snapshot->view.generation();
   for (const abi::LinkRecord& link : snapshot->view.links)
     links_[link.index] = static_cast<abi::RecordPayload>(link.record_payload);
+  all_ = std::find(links_.begin(), links_.end(), abi::RecordPayload::all) != links_.end();
 }
 
-// What the reader may find torn from here on; before the bytes change.
-void Recorder::claim(std::uint64_t end) noexcept {
-  std::atomic_ref<std::uint64_t>(ring_->claimed).store(end, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
+// What the reader may find torn from here on. The bytes are written past the caches, which is not ordered by
+// itself: the fences are here and in publish(), once a burst.
+void Recorder::claim(std::uint32_t records, std::uint64_t frame_bytes) noexcept {
+  constexpr std::uint64_t kEach = sizeof(abi::RecordHeader) + abi::kRecorderAlign;
+  // At the end of each block a record's room may stay free, and the next begins with its head; under another
+  // snapshot all of the present block may.
+  const std::uint64_t most = records * kEach + frame_bytes;
+  const std::uint64_t blocks = most / (abi::kRecorderBlock / 2) + 2;
+  const std::uint64_t end =
+      position_ + most + blocks * (sizeof(abi::RecorderBlock) + sizeof(abi::RecordHeader) + abi::kMaxSnap) +
+      (block_generation_ != generation_ ? abi::kRecorderBlock : 0);
+  if (end > claimed_) {
+    claimed_ = end;
+    std::atomic_ref<std::uint64_t>(ring_->claimed).store(end, std::memory_order_relaxed);
+  }
+  _mm_sfence();
 }
 
 void Recorder::pad() noexcept {
   const std::uint64_t left = abi::kRecorderBlock - position_ % abi::kRecorderBlock;
-  claim(position_ + left);
   if (left >= sizeof(abi::RecordHeader)) {
     abi::RecordHeader h{};
     h.bytes = static_cast<std::uint32_t>(left);
@@ -116,48 +131,54 @@ void Recorder::pad() noexcept {
 }
 
 void Recorder::begin_block(std::uint64_t now_ns) noexcept {
-  claim(position_ + sizeof(abi::RecorderBlock));
   const abi::RecorderBlock block{position_, generation_, now_ns, 0};
   std::memcpy(at(position_), &block, sizeof block);
   position_ += sizeof block;
   block_generation_ = generation_;
 }
 
-abi::RecordHeader* Recorder::write(const Packet& p, std::uint32_t captured, std::uint64_t flow_id,
-                                   std::uint8_t flags, std::uint64_t now_ns) noexcept {
+// The ring is written once and read almost never: through the caches it would push out the flows and the
+// frames that the next burst needs. Everything is aligned to 16 bytes (kRecorderAlign).
+abi::RecordHeader* Recorder::write(const Packet& p, const Record& r) noexcept {
   const auto size =
-      static_cast<std::uint32_t>((sizeof(abi::RecordHeader) + captured + abi::kRecorderAlign - 1) &
+      static_cast<std::uint32_t>((sizeof(abi::RecordHeader) + r.captured + abi::kRecorderAlign - 1) &
                                  ~std::uint32_t{abi::kRecorderAlign - 1});
   const std::uint64_t used = position_ % abi::kRecorderBlock;
   if (used == 0) {
-    begin_block(now_ns);
+    begin_block(r.now_ns);
   } else if (used + size > abi::kRecorderBlock || block_generation_ != generation_) [[unlikely]] {
     pad();
-    begin_block(now_ns);
+    begin_block(r.now_ns);
   }
-  claim(position_ + size);
   std::uint8_t* const to = at(position_);
-  abi::RecordHeader h;
-  h.bytes = size;
-  h.captured = static_cast<std::uint16_t>(captured);
-  h.kind = abi::RecordKind::packet;
-  h.verdict = static_cast<std::uint8_t>(p.verdict);
-  h.time_ns = now_ns;
-  h.flow_id = flow_id;
-  h.length = p.length;
-  h.reason = static_cast<std::uint8_t>(p.reason);
-  h.flags = static_cast<std::uint8_t>(
-      flags | ((p.flags & packet_flag::kFromInitiator) != 0 ? abi::record_flag::kFromInitiator : 0));
-  h.from_zone = p.from.raw;
-  h.to_zone = p.to.raw;
-  h.in_interface = p.in.raw;
-  h.out_interface = p.out.raw;
-  h.link = p.in != kNoInterface ? p.link : abi::kNone16;
-  h.port = p.port.raw;
-  h.signature = 0xffffffffu;
-  h.reserved = 0;
-  std::memcpy(to, &h, sizeof h);
-  std::memcpy(to + sizeof h, p.data, captured);
+  const auto flags = static_cast<std::uint8_t>(
+      r.flags | ((p.flags & packet_flag::kFromInitiator) != 0 ? abi::record_flag::kFromInitiator : 0));
+  const std::uint16_t link = p.in != kNoInterface ? p.link : abi::kNone16;
+  // The fields of RecordHeader in words of 8 bytes; offsets are asserted in abi/recorder.h.
+  const auto u64 = [](auto value) { return static_cast<std::uint64_t>(value); };
+  const std::uint64_t word[6] = {
+      u64(size) | u64(r.captured) << 32 | u64(abi::RecordKind::packet) << 48 | u64(r.verdict) << 56,
+      r.now_ns,
+      r.flow_id,
+      u64(p.length) | u64(r.reason) << 32 | u64(flags) << 40 | u64(p.from.raw) << 48 | u64(p.to.raw) << 56,
+      u64(p.in.raw) | u64(p.out.raw) << 16 | u64(link) << 32 | u64(p.port.raw) << 48,
+      u64(r.signature)};
+  auto* out = reinterpret_cast<__m128i*>(to);
+  const auto pair = [](std::uint64_t low, std::uint64_t high) {
+    return _mm_set_epi64x(static_cast<long long>(high), static_cast<long long>(low));
+  };
+  _mm_stream_si128(out++, pair(word[0], word[1]));
+  _mm_stream_si128(out++, pair(word[2], word[3]));
+  _mm_stream_si128(out++, pair(word[4], word[5]));
+  const std::uint8_t* from = p.data;
+  std::uint32_t left = r.captured;
+  for (; left >= 16; left -= 16, from += 16)
+    _mm_stream_si128(out++, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+  if (left != 0) {
+    alignas(16) std::uint8_t tail[16] = {};
+    std::memcpy(tail, from, left);
+    _mm_stream_si128(out, _mm_load_si128(reinterpret_cast<const __m128i*>(tail)));
+  }
   position_ += size;
   if (position_ - lap_ == bytes_) lap_ = position_;
   ++packets_;
@@ -199,33 +220,34 @@ std::uint64_t Recorder::flow_of(const Packet& p, const FlowKey& key,
 void Recorder::burst(const Burst& burst, flow::FlowTable& table, const InspectStage* inspect,
                      std::uint64_t now_ns, bool parsed) noexcept {
   if (!parsed) [[unlikely]] {
+    claim(burst.size, burst.size * 128ull);
     for (std::uint32_t i = 0; i < burst.size; ++i) {
       const Packet& seen = burst.packet[i];
       Packet p;
       p.data = seen.data;
       p.length = seen.length;
       p.port = seen.port;
-      p.verdict = seen.verdict;
-      p.reason = seen.reason;
-      write(p, unparsed_headers(p.data, p.length), 0, 0, now_ns);
+      write(p, {unparsed_headers(p.data, p.length), 0, now_ns, 0, seen.verdict, seen.reason});
     }
     return;
   }
   // Origins are cold: nobody else reads them for a packet.
-  for (std::uint32_t i = 0; i < burst.size; ++i)
+  std::uint64_t bytes = 0;
+  const std::uint32_t most = all_ ? abi::kMaxSnap : snap_;
+  for (std::uint32_t i = 0; i < burst.size; ++i) {
     if (burst.packet[i].flow != kNoFlow) __builtin_prefetch(&table.origin(burst.packet[i].flow));
+    bytes += std::min(burst.packet[i].length, most);
+  }
+  claim(burst.size, bytes);
   for (std::uint32_t i = 0; i < burst.size; ++i) {
     const Packet& p = burst.packet[i];
     slot_[i] = nullptr;
     if (p.verdict == Verdict::held || (p.flags & packet_flag::kTrain) != 0) continue;
-    const std::uint64_t flow_id = flow_of(p, burst.key[i], table);
-    std::uint8_t flags = 0;
-    const std::uint32_t captured =
-        kept(p, p.flow != kNoFlow && flow_id != 0 ? &table.flow(p.flow) : nullptr, flags);
-    abi::RecordHeader* const h = write(p, captured, flow_id, flags, now_ns);
+    Record r{0, flow_of(p, burst.key[i], table), now_ns, 0, p.verdict, p.reason};
+    r.captured = kept(p, p.flow != kNoFlow && r.flow_id != 0 ? &table.flow(p.flow) : nullptr, r.flags);
     if (p.reason == DropReason::signature && inspect != nullptr) [[unlikely]]
-      h->signature = inspect->dropped_by(i);
-    slot_[i] = h;
+      r.signature = inspect->dropped_by(i);
+    slot_[i] = write(p, r);
   }
 }
 
@@ -240,12 +262,13 @@ void Recorder::piece(const Packet& piece, DropReason reason, std::uint64_t flow_
   const std::uint32_t captured = choice(piece) == abi::RecordPayload::all
                                      ? std::min(piece.length, abi::kMaxSnap)
                                      : std::min(headers(piece), snap_);
-  abi::RecordHeader* const h = write(piece, captured, flow_id, abi::record_flag::kPiece, now_ns);
-  h->verdict = static_cast<std::uint8_t>(reason == DropReason::none ? Verdict::pass : Verdict::drop);
-  h->reason = static_cast<std::uint8_t>(reason);
+  claim(1, captured);
+  write(piece, {captured, flow_id, now_ns, abi::record_flag::kPiece,
+                reason == DropReason::none ? Verdict::pass : Verdict::drop, reason});
 }
 
 void Recorder::publish() noexcept {
+  _mm_sfence();
   std::atomic_ref<std::uint64_t>(ring_->packets).store(packets_, std::memory_order_relaxed);
   std::atomic_ref<std::uint64_t>(ring_->written).store(position_, std::memory_order_release);
 }

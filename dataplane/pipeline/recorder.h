@@ -47,18 +47,29 @@ class Recorder {
     return p.in != kNoInterface && p.link < links_.size() ? links_[p.link] : abi::RecordPayload::none;
   }
   std::uint32_t kept(const Packet& p, flow::Flow* f, std::uint8_t& flags) const;
-  abi::RecordHeader* write(const Packet& p, std::uint32_t captured, std::uint64_t flow_id, std::uint8_t flags,
-                           std::uint64_t now_ns) noexcept;
+  struct Record {
+    std::uint32_t captured;
+    std::uint64_t flow_id, now_ns;
+    std::uint8_t flags;
+    Verdict verdict;
+    DropReason reason;
+    std::uint32_t signature = 0xffffffffu;
+  };
+  // REQUIRES: claimed.
+  abi::RecordHeader* write(const Packet& p, const Record& r) noexcept;
   void pad() noexcept;
   void begin_block(std::uint64_t now_ns) noexcept;
   std::uint8_t* at(std::uint64_t position) { return data_ + (position - lap_); }
-  void claim(std::uint64_t end) noexcept;
+  // Before so many records with so many bytes of frames in all.
+  void claim(std::uint32_t records, std::uint64_t frame_bytes) noexcept;
 
   abi::RecorderRing* ring_;
   std::uint8_t* data_ = nullptr;
   std::uint64_t bytes_, position_ = 0, lap_ = 0;  // lap_: position of data_[0] in this round
+  std::uint64_t claimed_ = 0;
   std::uint64_t generation_ = 0, block_generation_ = 0, packets_ = 0;
   std::uint32_t snap_;
+  bool all_ = false;  // some link keeps whole frames
   std::array<abi::RecordPayload, SEKISHO_MAX_LINKS> links_{};
   std::array<abi::RecordHeader*, kBurst> slot_{};
 };
