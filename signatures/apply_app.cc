@@ -605,21 +605,7 @@ bool apply_buffer(Builder& b, std::string_view name, std::string_view value) {
   if (*buffer != Buffer::base64_data) {
     if (*buffer == Buffer::dce_stub_data || abi::info(*buffer).protocol != AppProtocol::unknown)
       b.need_protocol(abi::info(*buffer).protocol, name);
-    if (*buffer == Buffer::file_data || *buffer == Buffer::file_name) {
-      switch (b.sig.protocol.app) {
-        case AppProtocol::unknown:
-        case AppProtocol::http:
-        case AppProtocol::http2:
-        case AppProtocol::smtp:
-        case AppProtocol::smb:
-        case AppProtocol::ftp_data:
-        case AppProtocol::ftp:
-          break;
-        default:
-          refuse("{}: {} carries no files", name, protocol_keyword(b.sig.protocol.app));
-      }
-      if ((b.sig.protocol.transports & kTcp) == 0) refuse("{} needs TCP", name);
-    }
+    if (*buffer == Buffer::file_data || *buffer == Buffer::file_name) need_files(b, name);
   }
   b.select(*buffer, name, side);
   return true;

@@ -9,8 +9,6 @@
 
 namespace sekisho::signatures {
 
-namespace {
-
 void need_files(Builder& b, std::string_view keyword) {
   switch (b.sig.protocol.app) {
     case AppProtocol::unknown:
@@ -26,6 +24,8 @@ void need_files(Builder& b, std::string_view keyword) {
   }
   if ((b.sig.protocol.transports & kTcp) == 0) refuse("{} needs TCP", keyword);
 }
+
+namespace {
 
 // filename:"x" and fileext:"x": nocase contents of file.name.
 void file_name(Builder& b, std::string_view value, bool extension) {

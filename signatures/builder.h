@@ -103,6 +103,8 @@ std::string decode_content(std::string_view quoted, std::string_view what);
 // "…" → inside, refusing what is not quoted; leading ! gives negated.
 std::string_view need_quoted(std::string_view value, bool* negated, std::string_view what,
                              bool inner_quotes = false);
+// Refuses a protocol that carries no files.
+void need_files(Builder& b, std::string_view keyword);
 Threshold read_threshold(std::string_view value, bool detection_filter);
 void check_pcre(const Pcre& p);
 
