@@ -23,6 +23,7 @@
 #include "dataplane/io/steering.h"
 #include "dataplane/measure/json_line.h"
 #include "dataplane/measure/rig.h"
+#include "dataplane/measure/search_json.h"
 #include "dataplane/measure/serve.h"
 #include "dataplane/measure/tsc.h"
 
@@ -46,20 +47,6 @@ std::string list(const std::vector<double>& values) {
     out += text;
   }
   return out + "]";
-}
-
-std::string json(const Trial& t) {
-  return JsonLine()
-      .add("rate", t.rate)
-      .add("seconds", t.seconds)
-      .add("sent", t.sent)
-      .add("lost", t.lost)
-      .add("loss", t.loss())
-      .text();
-}
-
-std::string json(const Found& f) {
-  return JsonLine().add("rate", f.rate).add("above", f.above).add("trials", f.trials.size()).text();
 }
 
 class Loop {

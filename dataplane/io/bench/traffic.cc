@@ -24,6 +24,7 @@
 #include "dataplane/io/eal.h"
 #include "dataplane/io/kernel_port.h"
 #include "dataplane/measure/json_line.h"
+#include "dataplane/measure/search_json.h"
 #include "dataplane/measure/serve.h"
 #include "dataplane/measure/tsc.h"
 
@@ -31,19 +32,6 @@ namespace {
 
 using namespace sekisho;
 using namespace sekisho::measure;
-
-std::string json(const Trial& t) {
-  return JsonLine()
-      .add("rate", t.rate)
-      .add("seconds", t.seconds)
-      .add("sent", t.sent)
-      .add("lost", t.lost)
-      .add("loss", t.loss())
-      .text();
-}
-std::string json(const Found& f) {
-  return JsonLine().add("rate", f.rate).add("above", f.above).add("trials", f.trials.size()).text();
-}
 
 class Traffic {
  public:
