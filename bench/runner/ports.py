@@ -269,7 +269,7 @@ def hospital(programs, figures, quick):
 
 
 def swaps(programs, figures, quick):
-    """Blocked time of a policy swap and of a reload, at a rate that leaves the compiler (SCHED_IDLE) time on two cores."""
+    """Blocked time of a policy swap and of a reload, at a rate that leaves the compiler (nice 10) time on two cores."""
     with open("/run/lab/reload.rules", "w", encoding="utf-8") as out:
         out.writelines('alert tcp any any -> any any (msg:"reload %d"; content:"word-%06d-never-sent"; sid:%d; rev:1;)\n' % (i, i, 8900000 + i)
                        for i in range(500 if quick else 5000))

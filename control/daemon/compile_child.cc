@@ -33,6 +33,7 @@ namespace {
 
 constexpr rlim_t kChildMemory = 4ull << 30;
 constexpr std::uint64_t kChildTime = 120 * kSecond;
+constexpr int kChildNice = 10;  // a tenth of a core beside a process that never sleeps
 constexpr std::size_t kMaxDiagnosticsText = 4u << 20;
 
 bool write_all(int fd, const void* data, std::size_t size) {
@@ -114,9 +115,11 @@ CompiledSite compile_in_child(const std::string& program, const std::string& tex
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
+  const auto json = nlohmann::json::parse(said, nullptr, false);
+  const bool sound = json.is_object() && json.contains("diagnostics");
   if (!in_time) {
     site.failure = "the compiler took longer than 120 s";
-  } else if (WIFSIGNALED(status) || (WIFEXITED(status) && WEXITSTATUS(status) > 1)) {
+  } else if (!WIFEXITED(status) || WEXITSTATUS(status) > 1 || !sound) {
     site.failure = "the compiler ended abnormally (memory limit 4 GiB?)";
   } else if (WEXITSTATUS(status) == 0) {
     struct stat st {};
@@ -128,8 +131,6 @@ CompiledSite compile_in_child(const std::string& program, const std::string& tex
       site.snapshot = std::move(output);
     }
   }
-  const auto json = nlohmann::json::parse(said, nullptr, false);
-  const bool sound = json.is_object() && json.contains("diagnostics");
   site.diagnostics = sound ? json.at("diagnostics").dump() : "[]";
   if (sound && json.contains("signatures")) site.signatures = json.at("signatures").dump();
   return site;
@@ -158,14 +159,30 @@ std::string keep_info(const signatures::SetInfo& info, const std::string& state_
   return {};
 }
 
+// The shadow memory of AddressSanitizer alone is larger than any limit on the address space.
+void limit_memory() {
+#ifndef __SANITIZE_ADDRESS__
+  const rlimit memory{kChildMemory, kChildMemory};
+  setrlimit(RLIMIT_AS, &memory);
+#endif
+}
+
+// A worker that polls never yields, so on its core the compiler would get what its priority gives it; where
+// every core has a worker it stays where it is.
+void leave_cores_of_workers(const abi::Settings& settings) {
+  cpu_set_t free;
+  if (sched_getaffinity(0, sizeof free, &free) != 0) return;
+  for (std::uint32_t w = 0; w < settings.workers; ++w)
+    if (settings.cores[w] < CPU_SETSIZE) CPU_CLR(settings.cores[w], &free);
+  if (CPU_COUNT(&free) > 0) sched_setaffinity(0, sizeof free, &free);
+}
+
 }  // namespace
 
 int compile_child_main(const std::string& file_name, std::uint64_t generation,
                        const std::string& state_directory) {
-  const rlimit memory{kChildMemory, kChildMemory};
-  setrlimit(RLIMIT_AS, &memory);
-  const sched_param idle{};
-  sched_setscheduler(0, SCHED_IDLE, &idle);
+  limit_memory();
+  setpriority(PRIO_PROCESS, 0, kChildNice);
   try {
     const std::string text = read_all(0, kMaxConfigBytes + 1);
     ReadResult read = read_config(text, file_name);
@@ -173,6 +190,7 @@ int compile_child_main(const std::string& file_name, std::uint64_t generation,
     bool ok = false;
     std::string summary;
     if (read.ok()) {
+      leave_cores_of_workers(read.model->settings);
       PrepareOptions options;
       options.state_directory = state_directory;
       options.now_wall_s = wall_ns() / kSecond;

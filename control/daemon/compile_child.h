@@ -1,5 +1,6 @@
-// Compiling a configuration in a child process: its own address space, SCHED_IDLE, bounded memory and time,
-// so that no TOML, however odd, harms the process that holds the words.
+// Compiling a configuration in a child process: its own address space, nice 10 and off the workers' cores
+// where others are free, bounded memory (not under AddressSanitizer) and time, so that no TOML, however odd,
+// harms the process that holds the words.
 //
 // The child is this program itself with --compile-child: descriptor 0 the text (memfd), 3 the output memfd;
 // it prints {"diagnostics": [...], "signatures": {...}} on descriptor 1 and ends with 0 (compiled), 1
