@@ -129,8 +129,10 @@ def test_path_mtu_errors_keep_working():
         # A router behind the gateway says that 1000 bytes are the most: quoted is a packet that the flow really sent
         # (an error about a sequence number that was never in flight is refused, RFC 5927).
         source_port = tcp.getsockname()[1]
-        sent = [f.data for f in behind.incoming() if f.ethertype == 0x0800 and f.data[23] == 6]
-        quoted = sent[-1][14:14 + 28]
+        def segments():
+            return [f.data for f in behind.incoming() if f.ethertype == 0x0800 and f.data[23] == 6]
+        lab.wait(segments, 3, "the capture to show the connection")
+        quoted = segments()[-1][14:14 + 28]
         icmp = struct.pack("!BBHHH", 3, 4, 0, 0, 1000) + quoted
         icmp = icmp[:2] + struct.pack("!H", traffic._checksum(icmp)) + icmp[4:]
         capture = lab.keep(traffic.Capture(device))
