@@ -4,6 +4,8 @@
 #include <array>
 #include <numeric>
 
+#include "signatures/prefilter.h"
+
 namespace sekisho::signatures {
 namespace {
 
@@ -68,6 +70,17 @@ std::vector<std::uint32_t> evaluation_order(std::span<const Signature> signature
   std::iota(order.begin(), order.end(), 0u);
   std::stable_sort(order.begin(), order.end(),
                    [&](std::uint32_t a, std::uint32_t b) { return keys[a] < keys[b]; });
+  return order;
+}
+
+std::vector<std::uint16_t> group_order(const Signature& s) {
+  std::vector<std::uint16_t> order(s.groups.size());
+  std::iota(order.begin(), order.end(), std::uint16_t{0});
+  const auto decoded = [](const BufferGroup& g) { return g.buffer == Buffer::base64_data; };
+  if (!s.variables.empty() || std::any_of(s.groups.begin(), s.groups.end(), decoded)) return order;
+  std::stable_sort(order.begin(), order.end(), [&](std::uint16_t a, std::uint16_t b) {
+    return places(s.groups[a].buffer) < places(s.groups[b].buffer);
+  });
   return order;
 }
 

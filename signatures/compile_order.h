@@ -16,4 +16,9 @@ namespace sekisho::signatures {
 std::vector<std::uint32_t> evaluation_order(std::span<const Signature> signatures,
                                             std::span<const Action> actions);
 
+// The order in which a signature's groups are looked at: it is given up at the first that cannot match, so
+// those with the smallest buffers go first. As written where groups need each other (byte variables,
+// base64_data). Indices into `groups`.
+std::vector<std::uint16_t> group_order(const Signature& s);
+
 }  // namespace sekisho::signatures

@@ -5,6 +5,7 @@
 
 #include "dataplane/abi/decode_event.h"
 #include "dataplane/abi/stream_event.h"
+#include "signatures/compile_order.h"
 #include "signatures/refusal.h"
 
 namespace sekisho::signatures {
@@ -637,8 +638,8 @@ void RecordWriter::write(const Signature& s, std::vector<std::string>& partial) 
     for (const AppCheck& a : s.app_checks) t_.checks.push_back(app_check(t_, data_, a));
     for (const StateOp& op : s.state) effect_of(op);
     std::vector<abi::GroupRecord> groups;  // matches of one group stand together
-    for (std::size_t i = 0; i < s.groups.size(); ++i)
-      groups.push_back(group(s, s.groups[i], static_cast<std::uint8_t>(i), partial));
+    for (const std::uint16_t i : group_order(s))
+      groups.push_back(group(s, s.groups[i], static_cast<std::uint8_t>(groups.size()), partial));
     t_.groups.insert(t_.groups.end(), groups.begin(), groups.end());
     for (const Tag& x : s.tags) {
       abi::EffectRecord e{};

@@ -4,9 +4,19 @@
 #include <chrono>
 #include <memory>
 
+#include "signatures/compile_order.h"
 #include "signatures/hyperscan.h"
 
 namespace sekisho::signatures {
+namespace {
+
+// file.data of HTTP is the body itself, read once for both; only the parts of a request's form are files of
+// their own (dataplane/app/http_body.h).
+bool body_is_file(AppProtocol app) {
+  return app == AppProtocol::unknown || app == AppProtocol::http || app == AppProtocol::http2;
+}
+
+}  // namespace
 
 // Where a buffer is scanned. Payload of TCP is the stream, the packet or both; of all else the packet. Raw
 // signatures of every application share one database per direction: a flow's bytes are read once.
@@ -17,6 +27,11 @@ std::vector<ScanWriter::Key> ScanWriter::places_of(const Signature& s, Buffer bu
     const auto add = [&](Buffer b, std::uint8_t transport) {
       keys.push_back({b, direction, transport, AppProtocol::unknown});
     };
+    if (buffer == Buffer::file_data && body_is_file(s.protocol.app)) {
+      const bool response = direction == abi::kToClient;
+      add(response ? Buffer::http_response_body : Buffer::http_request_body, 0);
+      if (response && s.protocol.app != AppProtocol::unknown) continue;
+    }
     if (buffer != Buffer::payload) {
       add(buffer, 0);
       continue;
@@ -41,7 +56,10 @@ void ScanWriter::add(const Signature& s, std::uint32_t index) {
     packet_always_.push_back(index);
     return;
   }
-  const abi::PostingRecord posting{index, p.group, 0, p.low_end, p.high_end};
+  const std::vector<std::uint16_t> order = group_order(s);
+  const auto group =
+      static_cast<std::uint16_t>(std::find(order.begin(), order.end(), p.group) - order.begin());
+  const abi::PostingRecord posting{index, group, 0, p.low_end, p.high_end};
   for (const Key& key : places_of(s, s.groups[p.group].buffer)) {
     Group& g = groups_[key];
     switch (p.kind) {

@@ -99,7 +99,6 @@ Fed Http2Parser::block_end(Direction d, Host& host) {
 void Http2Parser::begin_body(Direction d, Stream& s, std::span<const Hpack::Field> fields, Host& host) {
   if (s.tx == nullptr || s.done[index(d)] || s.body[index(d)] != nullptr) return;
   http::HttpBody::Kind kind;
-  kind.files = true;
   kind.content_encoding = value_of(fields, "content-encoding");
   if (d == Direction::to_server) {
     bool malformed = false;

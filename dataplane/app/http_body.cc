@@ -12,8 +12,10 @@ HttpBody* HttpBody::make(Transaction& tx, Direction d, const Kind& kind, Host& h
   auto* b = new (p) HttpBody(tx, d);
   const bool response = d == Direction::to_client;
   const HttpOptions& o = http_options();
-  b->body_ = host.wants(response ? Buffer::http_response_body : Buffer::http_request_body);
-  b->files_ = kind.files && host.wants(Buffer::file_data);
+  const bool files = host.wants(Buffer::file_data);
+  b->files_ = files && !kind.boundary.empty() && kind.boundary.size() <= kMaxBoundary;
+  b->body_ =
+      (files && !b->files_) || host.wants(response ? Buffer::http_response_body : Buffer::http_request_body);
   b->host_ = &host;
   bool good = true;
   if (!kind.content_encoding.empty() && o.inflate) {
@@ -78,7 +80,6 @@ bool HttpBody::decoded(Bytes bytes, unsigned) {
   if (multipart_ != nullptr) {
     good = good && multipart_->data(bytes, *this) && !failed_;
   } else {
-    if (files_) good = append(Buffer::file_data, bytes) && good;
     digests_.add(bytes);
     file_bytes_ += bytes.size();
   }
@@ -163,7 +164,6 @@ void HttpBody::end(Host& host) {
   if (multipart_ != nullptr) {
     multipart_->end(*this);
   } else {
-    if (files_) tx_->of(d_).complete(Buffer::file_data);
     tell_file();
   }
   if (body_)
@@ -176,7 +176,6 @@ void HttpBody::restart() {
   if (tx_ == nullptr) return;
   Side& side = tx_->of(d_);
   side.restart(Buffer::http_response_body);
-  side.restart(Buffer::file_data);
   dirty_ = false;
 }
 

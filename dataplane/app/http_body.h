@@ -1,5 +1,6 @@
 // A body on its way: the transfer coding is gone already, the content codings are undone here, and what
-// remains fills http.request_body / http.response_body and file.data.
+// remains fills http.request_body / http.response_body. That is file.data too, for whoever judges and scans
+// (ips/evaluator.cc, signatures/compile_scan.cc); only the files of a form get a file.data of their own.
 //
 // Memory: one object for each body in flight, of the AppPool; gone with the body's end.
 #pragma once
@@ -13,7 +14,6 @@ namespace sekisho::app::http {
 class HttpBody final : InflateSink, MultipartSink {
  public:
   struct Kind {
-    bool files = false;      // file.data is filled
     Bytes content_encoding;  // of the header; empty: none
     Bytes boundary;          // multipart/form-data: of its parts; else empty
     bool form = false;

@@ -37,7 +37,6 @@ bool HttpParser::begin_body(Direction d, Exchange& e, const Headers* headers, St
   if (e.tx == nullptr) return true;
   const bool response = d == Direction::to_client;
   HttpBody::Kind kind;
-  kind.files = true;
   if (headers != nullptr) {
     if (const Header* encoding = headers->find("content-encoding")) kind.content_encoding = encoding->value;
     if (!response) {

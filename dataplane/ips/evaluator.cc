@@ -142,8 +142,10 @@ bool for_each_value(const SetView& set, const SignatureRecord& s, const GroupRec
   if (kind == abi::BufferKind::packet) return one(header_view(context, g.buffer));
   bool ok = true;
   if (tx == nullptr) return ok;
-  for (const app::Side::Entry& e : tx->side[app::index(side)].entries()) {
-    if (e.id == g.buffer) ok = one(entry_view(e)) && ok;
+  const app::Side& of = tx->side[app::index(side)];
+  const bool has_file_data = g.buffer != Buffer::file_data || of.find(Buffer::file_data) != nullptr;
+  for (const app::Side::Entry& e : of.entries()) {
+    if (holds_buffer(e, g.buffer, has_file_data)) ok = one(entry_view(e)) && ok;
   }
   return ok;
 }

@@ -105,7 +105,7 @@ TEST(Http2, OneTransactionAStream) {
         "2> http.header user-agent: probe\\x0d\\x0a",
         "2> http.header_names \\x0d\\x0auser-agent\\x0d\\x0a\\x0d\\x0a",
         "2> http.request_line GET /a%62c?q=1 HTTP/2\\x0d\\x0a", "2< http.stat_code 200", "2< http.server s1",
-        "2< http.response_header :status: 200", "2< file.data+ hello world", "2< http2.window=777",
+        "2< http.response_header :status: 200", "2< http.response_body+ hello world", "2< http2.window=777",
         "0> http2.settings[1]=8192", "2> finish", "2< finish"})
     EXPECT_TRUE(host.has(line)) << line << "\n" << host.all();
   for (const std::string& line : host.lines) EXPECT_EQ(line.find("event"), std::string::npos) << line;

@@ -33,7 +33,7 @@ TEST(HttpRequest, FillsItsBuffers) {
   EXPECT_EQ(h.one("0> http.content_len"), "4");
   EXPECT_EQ(h.one("0> http.cookie"), "k=v, l=w");
   EXPECT_EQ(h.one("0> http.request_body"), "body");
-  EXPECT_EQ(h.one("0> file.data"), "body");
+  EXPECT_FALSE(h.has("0> file.data"));  // the body is the file
   EXPECT_EQ(h.one("0> file.name"), "/B c");
   EXPECT_EQ(
       h.one("0> http.header"),
@@ -100,11 +100,11 @@ TEST(HttpRequest, MayBePipelined) {
               "GET /3 HTTP/1.1\r\nHost: h\r\n\r\n"),
        server(ok("Content-Length: 1\r\n", "x")),
        server(ok("Content-Length: 1\r\n", "y") + ok("Content-Length: 1\r\n", "z"))});
-  EXPECT_EQ(h.one("0< file.data"), "x");
+  EXPECT_EQ(h.one("0< http.response_body"), "x");
   EXPECT_EQ(h.one("1> http.request_body"), "ab");
-  EXPECT_EQ(h.one("1< file.data"), "y");
+  EXPECT_EQ(h.one("1< http.response_body"), "y");
   EXPECT_EQ(h.one("2> http.uri"), "/3");
-  EXPECT_EQ(h.one("2< file.data"), "z");
+  EXPECT_EQ(h.one("2< http.response_body"), "z");
   EXPECT_EQ(h.leaked, 0u);
 }
 
@@ -112,7 +112,7 @@ TEST(HttpRequest, WithoutAVersionIsHttp09UnlessHeadersFollow) {
   const Heard old = hear({client("GET /x\r\n"), server("<html>old</html>")});
   EXPECT_EQ(old.one("0> http.uri"), "/x");
   EXPECT_FALSE(old.has("0> http.protocol"));
-  EXPECT_EQ(old.one("0< file.data"), "<html>old</html>");
+  EXPECT_EQ(old.one("0< http.response_body"), "<html>old</html>");
   const Heard forgotten = hear({client("GET /x\r\nHost: a\r\nUser-Agent: u\r\n\r\n")});
   EXPECT_TRUE(forgotten.event("http.request_line_missing_protocol"));
   EXPECT_EQ(forgotten.one("0> http.user_agent"), "u");

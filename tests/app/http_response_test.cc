@@ -40,7 +40,7 @@ TEST(HttpResponse, FillsItsBuffers) {
             "Server: S\\x0d\\x0aLocation: /l\\x0d\\x0aContent-Type: t\\x0d\\x0aConnection: "
             "x\\x0d\\x0aContent-Length: 2\\x0d\\x0a");
   EXPECT_EQ(h.one("0< http.response_body"), "ab");
-  EXPECT_EQ(h.one("0< file.data"), "ab");
+  EXPECT_FALSE(h.has("0< file.data"));  // the body is the file
   EXPECT_EQ(h.one("0< file.name"), "/f.txt");
 }
 
@@ -117,7 +117,7 @@ TEST(HttpResponse, ABodyIsSeenHoweverItIsHidden) {
   for (const std::string& response : kHidden) {
     const std::vector<Said> talk{get(), server(response)};
     const Heard h = hear(talk);
-    EXPECT_EQ(h.one("0< file.data"), kBody) << RecordingHost::printable(
+    EXPECT_EQ(h.one("0< http.response_body"), kBody) << RecordingHost::printable(
         {reinterpret_cast<const std::uint8_t*>(response.data()), response.size()});
     EXPECT_EQ(h.leaked, 0u);
     EXPECT_FALSE(h.failed);
@@ -154,10 +154,10 @@ TEST(HttpResponse, SegmentsDoNotMatter) {
 
 TEST(HttpResponse, MayFollowALineThatIsNone) {
   const std::string response = "foobar\r\nHTTP/1.1 200 ok\r\n" + kCl + "\r\n" + kBody;
-  EXPECT_EQ(hear({get(), server(response)}).one("0< file.data"), kBody);
+  EXPECT_EQ(hear({get(), server(response)}).one("0< http.response_body"), kBody);
   // In pieces the line was judged as a body before it was known to be none.
   const Heard h = hear({get(), server(response)}, [](std::size_t) { return 1; });
-  EXPECT_EQ(h.one("0< file.data"), "foobar\\x0d\\x0a" + kBody);
+  EXPECT_EQ(h.one("0< http.response_body"), "foobar\\x0d\\x0a" + kBody);
   EXPECT_EQ(h.one("0< http.stat_code"), "200");
   EXPECT_EQ(h.leaked, 0u);
 }
@@ -166,13 +166,13 @@ TEST(HttpResponse, HasNoBodyWhereNoneIsDue) {
   const Heard head = hear(
       {client("HEAD / HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"),
        server("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nHTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")});
-  EXPECT_FALSE(head.has("0< file.data"));
+  EXPECT_FALSE(head.has("0< http.response_body"));
   EXPECT_EQ(head.one("1< http.stat_code"), "404");
   const Heard same = hear({client("GET / HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"),
                            server("HTTP/1.1 304 Same\r\nContent-Length: 100\r\n\r\nHTTP/1.1 204 "
                                   "None\r\nContent-Length: 5\r\n\r\n")});
   EXPECT_EQ(same.one("1< http.stat_code"), "204");
-  EXPECT_FALSE(same.has("0< file.data"));
+  EXPECT_FALSE(same.has("0< http.response_body"));
 }
 
 TEST(HttpResponse, MayComeBeforeTheRequestIsComplete) {
@@ -180,14 +180,14 @@ TEST(HttpResponse, MayComeBeforeTheRequestIsComplete) {
                         server(ok("Content-Length: 2\r\n", "no")), client("def"), get("/2"),
                         server(ok("Content-Length: 1\r\n", "x"))});
   EXPECT_EQ(h.one("0> http.request_body"), "abcdef");
-  EXPECT_EQ(h.one("0< file.data"), "no");
-  EXPECT_EQ(h.one("1< file.data"), "x");
+  EXPECT_EQ(h.one("0< http.response_body"), "no");
+  EXPECT_EQ(h.one("1< http.response_body"), "x");
   EXPECT_EQ(h.leaked, 0u);
 }
 
 TEST(HttpResponse, WithoutARequestIsAnotherTransaction) {
   const Heard h = hear({server(ok("Content-Length: 3\r\n", "abc"))});
-  EXPECT_EQ(h.one("0< file.data"), "abc");
+  EXPECT_EQ(h.one("0< http.response_body"), "abc");
   EXPECT_TRUE(h.event("http.unable_to_match_response_to_request"));
 }
 

@@ -94,6 +94,44 @@ TEST(Inspect, ASignatureOnBothSidesIsJudgedWithTheAnswer) {
   EXPECT_EQ(run(wrong, "/", "200 OK"), "");
 }
 
+// A body is file.data, and is scanned once for both names; in a form only the files are.
+TEST(Inspect, ABodyOfHttpIsAFile) {
+  const auto run = [](const std::string& signature, const std::string& request, const std::string& answer) {
+    TestWorld w(site_toml(kAllowAll), 1024,
+                with("alert " + signature +
+                     "\nalert http any any -> any any (http.response_body; "
+                     "content:\"never-there\"; sid:2;)\n"));
+    Conversation t{w};
+    EXPECT_EQ(t.established(), DropReason::none);
+    EXPECT_EQ(t.say(request), DropReason::none);
+    EXPECT_EQ(t.answer(answer), DropReason::none);
+    return w.alerts();
+  };
+  const std::string get = "GET /f HTTP/1.1\r\nHost: h\r\n\r\n";
+  const std::string plain = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+  const std::string body = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nMZ-dangerous";
+  const auto post = [](const std::string& type, const std::string& text) {
+    return "POST /f HTTP/1.1\r\nHost: h\r\nContent-Type: " + type +
+           "\r\nContent-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text;
+  };
+  const std::string http = "http any any -> any any (file.data; content:\"dangerous\"; sid:1;)";
+  const std::string tcp = "tcp any any -> any any (file.data; content:\"MZ\"; startswith; sid:1;)";
+  const std::string unnamed = "http any any -> any any (flow:to_client; file.data; pcre:\"/^M.-d/\"; sid:1;)";
+  EXPECT_EQ(run(http, get, body), "1");
+  EXPECT_EQ(run(tcp, get, body), "1");
+  EXPECT_EQ(run(unnamed, get, body), "1");
+  EXPECT_EQ(run(http, post("text/plain", "a dangerous one"), plain), "1");
+  EXPECT_EQ(run(tcp, post("text/plain", "no MZ at the start"), plain), "");
+  const auto form = [](const std::string& name, const std::string& text) {
+    return "--B\r\nContent-Disposition: form-data; name=\"" + name +
+           "\"\r\n\r\nvalue\r\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n" +
+           text + "\r\n--B--\r\n";
+  };
+  const std::string kind = "multipart/form-data; boundary=B";
+  EXPECT_EQ(run(tcp, post(kind, form("field", "MZ-dangerous")), plain), "1");
+  EXPECT_EQ(run(http, post(kind, form("dangerous", "harmless")), plain), "");
+}
+
 // The line's own protocols pass without a flow and without policy, but not unseen.
 TEST(Inspect, ARouterThatAnnouncesItsEndIsStopped) {
   TestWorld w(
