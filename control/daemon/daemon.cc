@@ -150,7 +150,7 @@ std::string Daemon::start() {
   site_ = checked.site;
   RecorderOptions keep;
   keep.directory = options_.state_directory + "/events";
-  keep.settings = RecordsSettings{};
+  keep.settings = checked.site->model.records;
   keep.attachment = [this] { return session_.attachment(); };
   keep.zones = [this] { return static_cast<std::uint32_t>(site_.load()->model.zones.size()); };
   keep.clock_jumped = [this](std::int64_t ms) {
@@ -276,6 +276,7 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
     if (result.loaded) note_in_force(*site);
   }
   enter_signatures(*site);
+  recorder_->configure(site->model.records);
   response_->use(*site);
   captures_->use(*site);
   events_->set_names(site->names);

@@ -116,6 +116,12 @@ std::vector<Described> settings(const Model& model) {
   add("ips.new_signatures_detect_for", ips.new_detect_s == 0 ? "0" : duration_text(ips.new_detect_s));
   add("ips.app_memory", size_text(std::uint64_t{ips.app_memory_mb} << 20));
   add("ips.stream_memory", size_text(std::uint64_t{ips.stream_memory_mb} << 20));
+  const RecordsSettings& records = model.records;
+  add("records.events_size", size_text(records.events_bytes));
+  add("records.events_keep", duration_text(static_cast<std::uint32_t>(records.events_keep_s)));
+  add("records.records_size", size_text(records.records_bytes));
+  add("records.records_keep", duration_text(static_cast<std::uint32_t>(records.records_keep_s)));
+  add("records.disk_reserve", size_text(records.reserve_bytes));
   const RecorderSettings& r = model.recorder;
   add("recorder.memory_mb", fmt::format("{}", s.recorder_mb));
   add("recorder.snap", fmt::format("{}", s.recorder_snap));

@@ -14,6 +14,7 @@
 #include "control/model/people.h"
 #include "control/model/place.h"
 #include "control/model/recorder.h"
+#include "control/model/records.h"
 #include "control/model/response.h"
 #include "control/model/vendor.h"
 #include "dataplane/abi/recorder.h"
@@ -108,6 +109,7 @@ struct Model {
   std::vector<Vendor> vendors;
   std::vector<Rule> rules;  // those of vendors first, then as declared
   Ips ips;
+  RecordsSettings records;
   std::vector<NoticeReceiver> notices;
   std::vector<Playbook> playbooks;
   RecorderSettings recorder;

@@ -17,6 +17,7 @@ std::vector<RefusalCase> topology_refusals();  // syntax, gateway, ports, zones,
 std::vector<RefusalCase> link_refusals();
 std::vector<RefusalCase> ips_refusals();
 std::vector<RefusalCase> people_refusals();
+std::vector<RefusalCase> records_refusals();
 std::vector<RefusalCase> vendor_refusals();
 std::vector<RefusalCase> response_refusals();
 std::vector<RefusalCase> recorder_refusals();

@@ -46,6 +46,7 @@ std::string case_name(const testing::TestParamInfo<RefusalCase>& c) {
 INSTANTIATE_TEST_SUITE_P(Topology, Refusal, testing::ValuesIn(topology_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Links, Refusal, testing::ValuesIn(link_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Ips, Refusal, testing::ValuesIn(ips_refusals()), case_name);
+INSTANTIATE_TEST_SUITE_P(Records, Refusal, testing::ValuesIn(records_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Vendors, Refusal, testing::ValuesIn(vendor_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(People, Refusal, testing::ValuesIn(people_refusals()), case_name);
 INSTANTIATE_TEST_SUITE_P(Policy, Refusal, testing::ValuesIn(policy_refusals()), case_name);
