@@ -24,6 +24,7 @@ void add_ticket_commands(Program program);  // ticket …, proposal …
 void add_replay_command(Program program);
 void add_capture_commands(Program program);        // capture list, show, export, now
 void add_signature_set_commands(Program program);  // signatures import, diff, list, …; after signatures check
+void add_backup_commands(Program program);         // backup create, restore
 void add_records_commands(Program program);        // events, incidents, health
 void add_site_commands(Program program);           // init, hw check, port blink
 void add_bench_command(Program program);           // bench …

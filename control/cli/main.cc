@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   add_replay_command(program);
   add_records_commands(program);
   add_capture_commands(program);
+  add_backup_commands(program);
   add_site_commands(program);
   add_signature_commands(program);
   add_signature_set_commands(program);
