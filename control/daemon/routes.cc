@@ -11,6 +11,7 @@ void add_common_routes(ApiServer& server, Daemon& daemon) {
   add_signature_routes(server, daemon);
   add_response_routes(server, daemon);
   add_records_routes(server, daemon);
+  add_backup_routes(server, daemon);
   add_ticket_routes(server, daemon);
   add_capture_routes(server, daemon);
 }

@@ -27,6 +27,7 @@ void add_signature_routes(ApiServer& server, Daemon& daemon);
 void add_capture_routes(ApiServer& server, Daemon& daemon);
 void add_response_routes(ApiServer& server, Daemon& daemon);
 void add_records_routes(ApiServer& server, Daemon& daemon);
+void add_backup_routes(ApiServer& server, Daemon& daemon);
 void add_ticket_routes(ApiServer& server, Daemon& daemon);
 
 }  // namespace sekisho::control

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "control/backup/backup.h"
 #include "control/daemon/daemon.h"
 #include "control/daemon/front.h"
 #include "control/daemon/routes.h"
@@ -208,6 +209,39 @@ TEST_F(Routes, TwoPeopleReopen) {
   EXPECT_EQ(done.body.value("command", ""), "reopen");
   EXPECT_TRUE(gateway_->daemon->links().cut_links().none());
   EXPECT_EQ(say(b, "/v1/reopenings/approve", {{"id", id}}).name, "not_waiting");
+}
+
+TEST_F(Routes, ABackupStaysOnTheMachine) {
+  const auto admin = person("backs-up", Role::admin);
+  const std::string pass = "correct horse battery staple", folder = gateway_->directory + "/state/backups";
+  const auto make = [&](const json& body) {
+    return ask("POST", "/v1/backup", headers_of(admin), body.dump());
+  };
+  EXPECT_EQ(make({{"passphrase", "short"}}).name, "bad_passphrase");
+  EXPECT_EQ(make(json::object()).name, "bad_passphrase");
+  EXPECT_EQ(make({{"passphrase", std::string(2000, 'x')}}).status, 400);
+  EXPECT_EQ(make({{"passphrase", 12}}).status, 400);
+  fs::create_directories(folder);
+  for (const char* old : {"/sekisho-20200101T000000Z.backup", "/sekisho-20210101T000000Z.backup", "/by-hand"})
+    std::ofstream(folder + old) << "old";
+  const Answer first = make({{"passphrase", pass}}), second = make({{"passphrase", pass}});
+  ASSERT_EQ(first.status, 200) << first.body;
+  ASSERT_EQ(second.status, 200) << second.body;
+  EXPECT_GT(first.body.value("files", 0), 3);
+  std::set<std::string> left;
+  for (const auto& one : fs::directory_iterator(folder)) left.insert(one.path());
+  EXPECT_EQ(left, (std::set<std::string>{first.body.value("file", ""), second.body.value("file", ""),
+                                         folder + "/sekisho-20210101T000000Z.backup", folder + "/by-hand"}));
+  EXPECT_EQ(fs::status(first.body.value("file", "")).permissions(),
+            fs::perms::owner_read | fs::perms::owner_write);
+  std::ifstream in(gateway_->directory + "/state/audit/audit.jsonl");
+  const std::string audit{std::istreambuf_iterator<char>(in), {}};
+  EXPECT_NE(audit.find("backup.create"), std::string::npos);
+  EXPECT_EQ(audit.find(pass), std::string::npos);
+  // What came out of the front's hands can be opened on the machine.
+  const BackupPlaces to{gateway_->directory + "/back/state", gateway_->directory + "/back/site"};
+  EXPECT_GT(restore_backup(to, first.body.value("file", ""), pass, false).files, 3u);
+  EXPECT_TRUE(fs::exists(to.state + "/people.json"));
 }
 
 TEST_F(Routes, TheOpenApiFileSaysWhatIsThere) {
