@@ -1,6 +1,9 @@
-// One file of stored events: rows with the keys that people ask by, and the EVE line itself. A store is a
-// row of such files, so that retention is the removal of a file, an index stays small enough for the cache
-// while it is written, and damage takes one part of the past and not all.
+// One file of stored events: rows with the keys that people ask by, and the EVE lines. A store is a row of
+// such files, so that retention is the removal of a file, and damage takes one part of the past and not all.
+//
+// While it is written it has no index: appending is all that the writer does, and a reader looks at every
+// row's keys. seal() makes the indices at once when the last row is in, sorted, which costs a tenth of
+// keeping seven of them up to date row by row.
 //
 // Thread: one writer; readers open connections of their own (WAL).
 #pragma once
@@ -69,9 +72,18 @@ class EventSegment {
   std::int64_t first_us_ = INT64_MAX, last_us_ = INT64_MIN;
 };
 
+// Makes the indices, unless they are there, and writes the WAL back. Throws DatabaseError; then the segment
+// is as it was, and can still be asked.
+void seal(Database& db);
+bool is_sealed(Database& db);
+
+// A file of before lines had a table of their own becomes one that find_events() can ask.
+void read_as_today(Database& db);
+
 // Adds what the segment has, newest first, at most query.limit; `db` may be a read-only connection.
 void find_events(Database& db, const EventQuery& query, std::vector<FoundEvent>& out);
 
+std::uint64_t rows_of(Database& db);
 // The times of its first and last event; nullopt: it is empty.
 std::optional<std::pair<std::int64_t, std::int64_t>> times_of(Database& db);
 

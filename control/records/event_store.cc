@@ -25,6 +25,7 @@ constexpr std::uint64_t kJump = 3600 * kSecond, kAfterJump = 86400 * kSecond;
 constexpr std::int64_t kFar_us = 30ll * 86400 * 1'000'000;
 constexpr std::size_t kReportsKept = 16;
 constexpr std::uint64_t kRowsToGoOn = 200'000;  // a longer segment is not checked and not written at a start
+constexpr std::size_t kMostReaders = 128;       // connections kept open, each of three descriptors
 
 }  // namespace
 
@@ -167,10 +168,11 @@ void EventStore::scan() {
       // WAL files of a run that was killed need a writer.
       auto db = Database::open({.path = path(number), .full_sync = false, .check = false}, report);
       if (!report.empty()) throw DatabaseError(DatabaseError::Kind::damaged, report);
+      read_as_today(*db);
       Segment s{.number = number};
       if (const auto times = times_of(*db)) std::tie(s.first_us, s.last_us) = *times;
-      Rows rows = db->query("SELECT max(id) FROM event");
-      if (rows.next()) s.rows = static_cast<std::uint64_t>(rows.integer(0));
+      s.rows = rows_of(*db);
+      s.sealed = is_sealed(*db);
       s.bytes = size_of(number);
       const std::lock_guard lock(mutex_);
       segments_[number] = s;
@@ -187,8 +189,9 @@ void EventStore::scan() {
   const auto now_us = static_cast<std::int64_t>(wall_now() / 1000);
   if (newest != INT64_MIN && std::llabs(now_us - newest) > kFar_us)
     age_from_mono_ns_ = monotonic_ns() + kAfterJump;
-  if (!segments_.empty() && segments_.rbegin()->first == current_number_ &&
-      segments_.rbegin()->second.rows < std::min(kRowsToGoOn, options_.segment_rows))
+  if (segments_.empty() || segments_.rbegin()->first != current_number_) return;
+  const Segment& last = segments_.rbegin()->second;
+  if (!last.sealed && last.rows < std::min(kRowsToGoOn, options_.segment_rows))
     --current_number_;  // open_segment takes the next number
 }
 
@@ -259,12 +262,31 @@ void EventStore::store(const EventBatch& batch) {
     }
   }
   if (!full) return;
-  try {
-    current_->database().checkpoint();
-  } catch (const DatabaseError&) {  // a reader holds it: its WAL stays until the next one opens it
-  }
+  seal_one(current_number_, &current_->database());
   current_.reset();
   retain();
+}
+
+// Null: a segment that is not open. What fails (no room, a reader that holds it) is tried again by retain().
+void EventStore::seal_one(std::uint64_t number, Database* db) {
+  bool sealed = false;
+  try {
+    std::unique_ptr<Database> own;
+    std::string report;
+    if (db == nullptr) {
+      own = Database::open({.path = path(number), .full_sync = false, .check = false}, report);
+      db = own.get();
+    }
+    if (no_room().empty()) seal(*db);
+    sealed = is_sealed(*db);
+  } catch (const DatabaseError&) {
+    try {
+      sealed = db != nullptr && is_sealed(*db);
+    } catch (const DatabaseError&) {
+    }
+  }
+  const std::lock_guard lock(mutex_);
+  if (const auto it = segments_.find(number); it != segments_.end()) it->second.sealed = sealed;
 }
 
 void EventStore::remove(std::uint64_t number) {
@@ -317,6 +339,15 @@ void EventStore::retain() {
     }
   }
   for (const std::uint64_t number : gone) remove(number);
+  // What a killed process left, or had no room: one at a time, the queue goes on.
+  std::uint64_t unsealed = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [number, segment] : segments_)
+      if (!segment.sealed && !(current_ && number == current_number_) && number <= current_number_)
+        unsealed = number;
+  }
+  if (unsealed != 0) seal_one(unsealed, nullptr);
 }
 
 EventStore::Answer EventStore::find(const EventQuery& query, std::uint64_t milliseconds) {
@@ -367,6 +398,7 @@ EventStore::Answer EventStore::find(const EventQuery& query, std::uint64_t milli
       if (e.kind == DatabaseError::Kind::stopped) break;
     }
   }
+  while (readers_.size() > kMostReaders) readers_.erase(readers_.begin());
   std::stable_sort(answer.events.begin(), answer.events.end(),
                    [](const FoundEvent& a, const FoundEvent& b) { return a.wall_us > b.wall_us; });
   if (answer.events.size() > query.limit) answer.events.resize(query.limit);

@@ -1,6 +1,8 @@
 // What happened, to be asked by time, host, link, signature, ticket and kind: <directory>/NNNNNNNN.db, one
 // EventSegment after the other, the last one being written.
 //
+// The one being written has no indices: it is short, so that reading all its keys takes milliseconds.
+//
 // A thread of its own writes in batches; add() never waits for it: what does not fit into the queue, and what
 // the disk refuses, is counted (the JSON log is the first store and may have it). Retention removes whole
 // segments, by age and by size. Before the file system is full the store stops, so that audit, latch and
@@ -32,7 +34,7 @@ struct EventStoreOptions {
   std::string directory;  // made (0700) if absent; its parent must exist
   std::uint64_t most_bytes = 8ull << 30;
   std::uint64_t keep_s = 90 * 86400;
-  std::uint64_t segment_rows = 1'000'000;
+  std::uint64_t segment_rows = 250'000;
   std::uint64_t segment_s = 86400;             // time between a segment's first and last event
   std::uint64_t reserve_bytes = 512ull << 20;  // what the file system must have left
   std::size_t queue_bytes = 192u << 20;
@@ -77,11 +79,13 @@ class EventStore {
   struct Segment {
     std::uint64_t number = 0, rows = 0, bytes = 0;
     std::int64_t first_us = INT64_MAX, last_us = INT64_MIN;
+    bool sealed = false;
   };
   void run();
   void scan();
   void store(const EventBatch& batch);
   void open_segment();
+  void seal_one(std::uint64_t number, Database* db);
   void retain();
   std::string no_room() const;  // empty: there is
   void remove(std::uint64_t number);

@@ -1,6 +1,7 @@
 #include "control/records/event_store.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
@@ -60,6 +61,11 @@ class Stored : public FolderTest {
     return o;
   }
   void SetUp() override { wall = static_cast<std::uint64_t>(kStart) * 1000; }
+  bool sealed(const std::string& name) const {
+    std::string report;
+    return is_sealed(
+        *Database::open({.path = path("events/" + name), .check = false, .read_only = true}, report));
+  }
   static std::vector<int> numbers(const EventStore::Answer& answer) {
     EXPECT_TRUE(answer.complete) << answer.why;
     std::vector<int> out;
@@ -126,6 +132,76 @@ TEST_F(Stored, AHostThatSpokeToItselfIsFoundOnce) {
   EventQuery q;
   q.host = v4(1);
   EXPECT_EQ(numbers(store.find(q)).size(), 1u);
+  store.add(batch(2, 998));
+  store.add(batch(1000, 1));
+  store.flush();
+  EXPECT_TRUE(sealed("00000001.db"));
+  q.to_us = kStart + 2 * kStep;
+  EXPECT_EQ(numbers(store.find(q)).size(), 1u) << "by its indices";
+}
+
+TEST_F(Stored, OnlyTheSegmentThatIsWrittenHasNoIndices) {
+  EventStoreOptions o = options();
+  o.segment_rows = 100;
+  EventStore store(o);
+  for (int i = 0; i < 250; i += 50) {
+    store.add(batch(i, 50));
+    store.flush();
+  }
+  ASSERT_EQ(store.status().segments, 3u);
+  EXPECT_TRUE(sealed("00000001.db"));
+  EXPECT_TRUE(sealed("00000002.db"));
+  EXPECT_FALSE(sealed("00000003.db"));
+  EXPECT_EQ(numbers(store.find({.limit = 1000})), expected(250, 1000, [](int) { return true; }));
+}
+
+TEST_F(Stored, WhatAKilledProcessLeftWithoutIndicesGetsThem) {
+  fs::create_directories(path("events"));
+  std::string report;
+  for (const int number : {1, 2}) {  // killed before the seal; killed while it was short
+    auto left = EventSegment::open(path("events/0000000" + std::to_string(number) + ".db"), report);
+    left->append(batch(number == 1 ? 0 : 1000, number == 1 ? 1000 : 400));
+  }
+  EventStore store(options());
+  store.add(batch(1400, 100));
+  store.flush();
+  for (int i = 0; i < 100 && !sealed("00000001.db"); ++i) usleep(50'000);
+  EXPECT_TRUE(sealed("00000001.db"));
+  EXPECT_FALSE(sealed("00000002.db"));
+  EXPECT_EQ(store.status().segments, 2u);
+  EventQuery q{.limit = 10000};
+  q.host = v4(3);
+  EXPECT_EQ(numbers(store.find(q)), expected(1500, 10000, [](int i) { return i % 10 == 3; }));
+}
+
+// Segments were once one table with its indices, lines and all.
+TEST_F(Stored, ASegmentOfBeforeIsStillAsked) {
+  fs::create_directories(path("events"));
+  std::string report;
+  {
+    auto db = Database::open({.path = path("events/00000001.db")}, report);
+    db->migrate("events", {R"(
+CREATE TABLE event(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, link TEXT, source BLOB,
+                   destination BLOB, sid INTEGER, ticket TEXT, line TEXT NOT NULL) STRICT;
+CREATE INDEX by_time ON event(time);
+CREATE INDEX by_kind ON event(kind, time);
+CREATE INDEX by_link ON event(link, time) WHERE link IS NOT NULL;
+CREATE INDEX by_source ON event(source, time) WHERE source IS NOT NULL;
+CREATE INDEX by_destination ON event(destination, time) WHERE destination IS NOT NULL;
+CREATE INDEX by_sid ON event(sid, time) WHERE sid IS NOT NULL;
+CREATE INDEX by_ticket ON event(ticket, time) WHERE ticket IS NOT NULL;)"});
+    db->run("INSERT INTO event(time,kind,source,line) VALUES(?,'flow',?,'{\"n\":0}')", kStart, v4(0).blob());
+    db->run("INSERT INTO event(time,kind,source,line) VALUES(?,'flow',?,'{\"n\":1}')", kStart + kStep,
+            v4(1).blob());
+  }
+  EventStore store(options());
+  store.add(batch(2, 10));
+  store.flush();
+  EXPECT_EQ(store.status().segments, 2u) << "it is not written any more";
+  EXPECT_EQ(numbers(store.find({.limit = 100})), expected(12, 100, [](int) { return true; }));
+  EventQuery q;
+  q.host = v4(1);
+  EXPECT_EQ(numbers(store.find(q)), (std::vector<int>{11, 1}));
 }
 
 TEST_F(Stored, SurvivesARestartAndGoesOnInAShortSegment) {
