@@ -1,6 +1,5 @@
 #include "dataplane/flow/table.h"
 
-#include <emmintrin.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -20,19 +19,6 @@ constexpr std::size_t kMeanLoad = 6;
 
 constexpr std::size_t round_up(std::size_t n, std::size_t to) {
   return (n + to - 1) / to * to;
-}
-
-bool same_key(const FlowKey& a, const FlowKey& b) {
-  static_assert(sizeof(FlowKey) == 42);
-  const auto* p = reinterpret_cast<const std::uint8_t*>(&a);
-  const auto* q = reinterpret_cast<const std::uint8_t*>(&b);
-  const auto differ = [&](std::size_t at) {
-    std::uint64_t x, y;
-    std::memcpy(&x, p + at, 8);
-    std::memcpy(&y, q + at, 8);
-    return x ^ y;
-  };
-  return (differ(0) | differ(8) | differ(16) | differ(24) | differ(32) | differ(34)) == 0;
 }
 
 }  // namespace
@@ -76,37 +62,6 @@ FlowTable::FlowTable(std::size_t capacity, bool prefault) {
 
 FlowTable::~FlowTable() {
   if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
-}
-
-// Bit s: slot s has this tag.
-unsigned FlowTable::match(const Bucket& bucket, std::uint16_t tag) {
-  const __m128i want = _mm_set1_epi16(static_cast<short>(tag));
-  const __m128i first = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tag));
-  const __m128i rest = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bucket.tag + 8));
-  const __m128i equal = _mm_packs_epi16(_mm_cmpeq_epi16(first, want), _mm_cmpeq_epi16(rest, want));
-  return static_cast<unsigned>(_mm_movemask_epi8(equal)) & ((1u << kSlots) - 1);
-}
-
-void FlowTable::prefetch_entry(std::uint32_t hash) const {
-  const Bucket& bucket = buckets_[home(hash)];
-  const unsigned found = match(bucket, tag_of(hash));
-  if (found == 0) return;
-  const Flow* flow = &flows_[bucket.entry[__builtin_ctz(found)]];
-  __builtin_prefetch(flow, 1);
-  __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64, 1);
-}
-
-std::uint32_t FlowTable::find(const FlowKey& key, std::uint32_t hash) const {
-  const std::uint16_t tag = tag_of(hash);
-  const Bucket* bucket = &buckets_[home(hash)];
-  for (;;) {
-    for (unsigned found = match(*bucket, tag); found != 0; found &= found - 1) {
-      const std::uint32_t index = bucket->entry[__builtin_ctz(found)];
-      if (same_key(flows_[index].key, key)) return index;
-    }
-    if (bucket->next == kNoBucket) return kNoFlow;
-    bucket = &overflow_[bucket->next];
-  }
 }
 
 FlowTable::Inserted FlowTable::place(const FlowKey& key, std::uint32_t hash, std::uint32_t now_ms) {

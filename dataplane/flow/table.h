@@ -10,6 +10,8 @@
 // construction. Entry numbers stay valid until erase.
 #pragma once
 
+#include <emmintrin.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -173,5 +175,38 @@ class FlowTable {
   std::size_t mapping_bytes_ = 0;
   std::size_t memory_bytes_ = 0;
 };
+
+// --- what every packet does, in the caller ---
+
+// Bit s: slot s has this tag.
+inline unsigned FlowTable::match(const Bucket& bucket, std::uint16_t tag) {
+  const __m128i want = _mm_set1_epi16(static_cast<short>(tag));
+  const __m128i first = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tag));
+  const __m128i rest = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bucket.tag + 8));
+  const __m128i equal = _mm_packs_epi16(_mm_cmpeq_epi16(first, want), _mm_cmpeq_epi16(rest, want));
+  return static_cast<unsigned>(_mm_movemask_epi8(equal)) & ((1u << kSlots) - 1);
+}
+
+inline void FlowTable::prefetch_entry(std::uint32_t hash) const {
+  const Bucket& bucket = buckets_[home(hash)];
+  const unsigned found = match(bucket, tag_of(hash));
+  if (found == 0) return;
+  const Flow* flow = &flows_[bucket.entry[__builtin_ctz(found)]];
+  __builtin_prefetch(flow, 1);
+  __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64, 1);
+}
+
+inline std::uint32_t FlowTable::find(const FlowKey& key, std::uint32_t hash) const {
+  const std::uint16_t tag = tag_of(hash);
+  const Bucket* bucket = &buckets_[home(hash)];
+  for (;;) {
+    for (unsigned found = match(*bucket, tag); found != 0; found &= found - 1) {
+      const std::uint32_t index = bucket->entry[__builtin_ctz(found)];
+      if (flows_[index].key == key) return index;
+    }
+    if (bucket->next == kNoBucket) return kNoFlow;
+    bucket = &overflow_[bucket->next];
+  }
+}
 
 }  // namespace sekisho::flow

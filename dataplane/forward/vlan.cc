@@ -34,11 +34,7 @@ void resize(Packet& p, std::uint32_t before, std::uint32_t after) {
 
 }  // namespace
 
-bool to_egress(Packet& p, const packet::Topology& topology) noexcept {
-  if (p.in.raw >= topology.interface_count() || p.out.raw >= topology.interface_count()) return false;
-  const packet::Interface& in = topology.interface(p.in);
-  const packet::Interface& out = topology.interface(p.out);
-  if (in.outer_vlan == out.outer_vlan && in.inner_vlan == out.inner_vlan) return true;
+bool retag(Packet& p, const packet::Interface& in, const packet::Interface& out) noexcept {
   // A frame without tags of its own leaves a trunk as it is, or gets the peer's; one with tags cannot.
   if (in.untagged() && (p.outer_vlan | p.inner_vlan) != 0) return false;
 

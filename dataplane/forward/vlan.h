@@ -18,6 +18,17 @@ inline constexpr std::uint32_t kHeadroom = 8;
 // l3, l4, payload and the vlan fields. False, and nothing changed: the packet has no way out, or a frame with
 // a tag of its own came in by an untagged interface and would leave by a tagged one (drop it as vlan_depth).
 // REQUIRES: parsed; kHeadroom bytes before packet.data if the peer has more tags than the packet.
-bool to_egress(Packet& packet, const packet::Topology& topology) noexcept;
+inline bool to_egress(Packet& packet, const packet::Topology& topology) noexcept;
+
+// The rest of to_egress, where the two sides of the wire have different tags. REQUIRES: both exist.
+bool retag(Packet& packet, const packet::Interface& in, const packet::Interface& out) noexcept;
+
+inline bool to_egress(Packet& packet, const packet::Topology& topology) noexcept {
+  const std::size_t count = topology.interface_count();
+  if (packet.in.raw >= count || packet.out.raw >= count) return false;
+  const packet::Interface& in = topology.interface(packet.in);
+  const packet::Interface& out = topology.interface(packet.out);
+  return (in.outer_vlan == out.outer_vlan && in.inner_vlan == out.inner_vlan) || retag(packet, in, out);
+}
 
 }  // namespace sekisho::forward

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "dataplane/abi/drop_reason.h"
@@ -48,9 +50,21 @@ struct FlowKey {
   std::uint16_t vlan;  // outermost tag's id when the interface carries many VLANs, else 0
   std::uint8_t protocol;
   std::uint8_t ip_version;
-  friend bool operator==(const FlowKey&, const FlowKey&) = default;
 };
 static_assert(std::has_unique_object_representations_v<FlowKey> && sizeof(FlowKey) == 42);
+
+// Without a branch, in six loads of each side: every packet asks.
+inline bool operator==(const FlowKey& a, const FlowKey& b) {
+  const auto* p = reinterpret_cast<const std::uint8_t*>(&a);
+  const auto* q = reinterpret_cast<const std::uint8_t*>(&b);
+  const auto differ = [&](std::size_t at) {
+    std::uint64_t x, y;
+    std::memcpy(&x, p + at, 8);
+    std::memcpy(&y, q + at, 8);
+    return x ^ y;
+  };
+  return (differ(0) | differ(8) | differ(16) | differ(24) | differ(32) | differ(34)) == 0;
+}
 
 struct Packet {
   std::uint8_t* data = nullptr;  // first byte of the Ethernet header
