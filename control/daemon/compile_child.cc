@@ -34,6 +34,7 @@ namespace {
 constexpr rlim_t kChildMemory = 4ull << 30;
 constexpr std::uint64_t kChildTime = 120 * kSecond;
 constexpr int kChildNice = 10;  // a tenth of a core beside a process that never sleeps
+constexpr std::size_t kMaxProtectedBytes = 64 + 2 * kMaxAssets * sizeof(abi::Interval6);
 constexpr std::size_t kMaxDiagnosticsText = 4u << 20;
 
 bool write_all(int fd, const void* data, std::size_t size) {
@@ -78,16 +79,22 @@ bool read_until(int fd, std::string& out, std::uint64_t deadline) {
 
 CompiledSite compile_in_child(const std::string& program, const std::string& text,
                               const std::string& file_name, std::uint64_t generation,
-                              const std::string& state_directory) {
+                              const std::string& state_directory, const ProtectedAddresses& care) {
   CompiledSite site;
   Descriptor input(memfd_create("sekisho-config", MFD_CLOEXEC));
   Descriptor output(memfd_create("sekisho-snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  Descriptor hosts(memfd_create("sekisho-protected", MFD_CLOEXEC));
+  const std::string packed = pack(care);
   int pipe_fds[2] = {-1, -1};
-  if (input.get() < 0 || output.get() < 0 || !write_all(input.get(), text.data(), text.size()) ||
-      lseek(input.get(), 0, SEEK_SET) != 0 || pipe2(pipe_fds, O_CLOEXEC) != 0) {
+  if (hosts.get() < 0 || !write_all(hosts.get(), packed.data(), packed.size()) ||
+      lseek(hosts.get(), 0, SEEK_SET) != 0 || input.get() < 0 || output.get() < 0 ||
+      !write_all(input.get(), text.data(), text.size()) || lseek(input.get(), 0, SEEK_SET) != 0 ||
+      pipe2(pipe_fds, O_CLOEXEC) != 0) {
     site.failure = std::string("cannot start the compiler: ") + std::strerror(errno);
     return site;
   }
+  // Out of the way of the numbers that the child is given.
+  hosts = Descriptor(fcntl(hosts.get(), F_DUPFD_CLOEXEC, 16));
   Descriptor from_child(pipe_fds[0]), to_parent(pipe_fds[1]);
 
   posix_spawn_file_actions_t actions;
@@ -95,6 +102,7 @@ CompiledSite compile_in_child(const std::string& program, const std::string& tex
   posix_spawn_file_actions_adddup2(&actions, input.get(), 0);
   posix_spawn_file_actions_adddup2(&actions, to_parent.get(), 1);
   posix_spawn_file_actions_adddup2(&actions, output.get(), 3);
+  posix_spawn_file_actions_adddup2(&actions, hosts.get(), 4);
   const std::string number = std::to_string(generation);
   std::vector<char*> argv;
   for (const std::string& s : {program, std::string("--compile-child"), number, file_name, state_directory})
@@ -185,6 +193,8 @@ int compile_child_main(const std::string& file_name, std::uint64_t generation,
   setpriority(PRIO_PROCESS, 0, kChildNice);
   try {
     const std::string text = read_all(0, kMaxConfigBytes + 1);
+    ProtectedAddresses care;
+    if (!unpack(read_all(4, kMaxProtectedBytes), care)) return 2;
     ReadResult read = read_config(text, file_name);
     std::vector<Diagnostic> diagnostics = std::move(read.diagnostics);
     bool ok = false;
@@ -204,7 +214,7 @@ int compile_child_main(const std::string& file_name, std::uint64_t generation,
       }
       diagnostics.insert(diagnostics.end(), set.diagnostics.begin(), set.diagnostics.end());
       if (set.ok) {
-        CompileResult compiled = compile(*read.model, generation, set.present ? &set.part : nullptr);
+        CompileResult compiled = compile(*read.model, generation, set.present ? &set.part : nullptr, care);
         diagnostics.insert(diagnostics.end(), compiled.diagnostics.begin(), compiled.diagnostics.end());
         ok = compiled.ok() && write_all(3, compiled.bytes.data(), compiled.bytes.size());
         if (compiled.ok() && !ok) return 2;

@@ -2,7 +2,8 @@
 // where others are free, bounded memory (not under AddressSanitizer) and time, so that no TOML, however odd,
 // harms the process that holds the words.
 //
-// The child is this program itself with --compile-child: descriptor 0 the text (memfd), 3 the output memfd;
+// The child is this program itself with --compile-child: descriptor 0 the text (memfd), 3 the output memfd,
+// 4 the addresses of protected hosts (control/model/protected.h);
 // it prints {"diagnostics": [...], "signatures": {...}} on descriptor 1 and ends with 0 (compiled), 1
 // (refused). It loads and compiles the signatures that the configuration names, with two threads, and leaves
 // what names them (signatures/info.h) in the state directory. Thread: any; blocks.
@@ -11,6 +12,7 @@
 #include <cstdint>
 #include <string>
 
+#include "control/model/protected.h"
 #include "control/session/sealed_memfd.h"
 
 namespace sekisho::control {
@@ -28,7 +30,7 @@ struct CompiledSite {
 // their ledger and cache; empty: none.
 CompiledSite compile_in_child(const std::string& program, const std::string& text,
                               const std::string& file_name, std::uint64_t generation,
-                              const std::string& state_directory);
+                              const std::string& state_directory, const ProtectedAddresses& care);
 
 // Where the child leaves the names of the set with that hash.
 std::string set_info_path(const std::string& state_directory, const std::string& hash);

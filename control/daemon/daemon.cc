@@ -209,7 +209,8 @@ Daemon::Checked Daemon::prepare(const std::string& text, const std::string& file
   Checked out;
   const std::uint64_t generation = next_generation();
   CompiledSite compiled =
-      compile_in_child(options_.program, text, file_name, generation, options_.state_directory);
+      compile_in_child(options_.program, text, file_name, generation, options_.state_directory,
+                       assets_ ? protected_of(*assets_) : ProtectedAddresses());
   out.diagnostics = std::move(compiled.diagnostics);
   out.failure = std::move(compiled.failure);
   if (compiled.snapshot.get() < 0) return out;

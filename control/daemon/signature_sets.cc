@@ -1,5 +1,6 @@
 // sekishod's part in signature sets: which set is in force since when, what imports it, and when new
 // signatures start to act.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
@@ -7,7 +8,9 @@
 
 #include "control/daemon/daemon.h"
 #include "control/ips/ledger.h"
+#include "control/model/protected.h"
 #include "dataplane/base/clock.h"
+#include "dataplane/base/hash.h"
 #include "signatures/bundle.h"
 #include "signatures/compile_file.h"
 
@@ -56,18 +59,31 @@ void Daemon::enter_signatures(const Site& site) {
     spdlog::error("when signatures came into force cannot be kept: {}", why);
 }
 
-// The dataplane reports signatures by their index: names of another set would be lies.
+namespace {
+
+// Of the protected hosts that a snapshot of this site carries.
+std::string protected_hash(const Site& site) {
+  const std::string bytes = pack(site.assets ? protected_of(*site.assets) : ProtectedAddresses());
+  return fmt::format("{:016x}", hash64({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}));
+}
+
+}  // namespace
+
+// The dataplane reports signatures by their index: names of another set would be lies. And a partial cut must
+// keep the hosts that the asset list names now.
 bool Daemon::runs_our_set(const Site& site, std::uint64_t generation) const {
-  if (!site.signatures) return true;
   std::vector<std::uint8_t> bytes;
-  if (!signatures::read_file(in_force_path(options_), 4096, bytes).empty()) return false;
+  if (!signatures::read_file(in_force_path(options_), 4096, bytes).empty())
+    return !site.signatures && protected_hash(site) == protected_hash(Site());
   const json j = json::parse(bytes, nullptr, false);
   return j.is_object() && j.value("generation", std::uint64_t{0}) == generation &&
-         j.value("hash", "") == site.set.hash;
+         j.value("hash", "") == site.set.hash && j.value("protected", "") == protected_hash(site);
 }
 
 void Daemon::note_in_force(const Site& site) const {
-  const std::string text = json{{"generation", site.generation}, {"hash", site.set.hash}}.dump();
+  const std::string text =
+      json{{"generation", site.generation}, {"hash", site.set.hash}, {"protected", protected_hash(site)}}
+          .dump();
   const std::string why = signatures::write_file(
       in_force_path(options_), {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()});
   if (!why.empty()) spdlog::warn("{}", why);

@@ -182,8 +182,10 @@ int sekisho_guard_xdp(struct xdp_md* ctx) {
   if (!port) return count(SEKISHO_GUARD_DROP_UNKNOWN_INTERFACE, XDP_DROP);
   __u32 link = port->link;
   if (link >= SEKISHO_MAX_LINKS) return count(SEKISHO_GUARD_DROP_CUT, XDP_DROP);
-  if (*(const volatile __u32*)&words->link[link] != SEKISHO_WORD_OPEN)
-    return count(SEKISHO_GUARD_DROP_CUT, XDP_DROP);
+  __u32 word = *(const volatile __u32*)&words->link[link];
+  /* Partly cut: only the dataplane tells protected hosts apart. Without it this is a cut. */
+  int partial = word != SEKISHO_WORD_OPEN && sekisho_word_is_partial(word);
+  if (word != SEKISHO_WORD_OPEN && !partial) return count(SEKISHO_GUARD_DROP_CUT, XDP_DROP);
 
   if (*(const volatile __u32*)&words->quarantine_count != 0) {
     int hosts = check_hosts(words, frame, l3, end, type);
@@ -194,6 +196,7 @@ int sekisho_guard_xdp(struct xdp_md* ctx) {
   /* The queue may have no socket (any more): then XDP_DROP comes back and the link's failure mode holds. */
   if (dataplane_alive() && bpf_redirect_map(&xsks_map, ctx->rx_queue_index, XDP_DROP) == XDP_REDIRECT)
     return XDP_REDIRECT;
+  if (partial) return count(SEKISHO_GUARD_DROP_CUT, XDP_DROP);
   /* Not by a device map: the kernel adds a flag to those, and libbpf then refuses to share a pinned one. */
   if (port->fail_mode == SEKISHO_FAIL_OPEN) {
     int action = bpf_redirect(port->peer_ifindex, 0);

@@ -229,7 +229,8 @@ std::array<std::uint8_t, 32> hash_config(const std::string& text) {
   return hash;
 }
 
-CompileResult compile(const Model& model, std::uint64_t generation, const SignaturePart* signatures) {
+CompileResult compile(const Model& model, std::uint64_t generation, const SignaturePart* signatures,
+                      const ProtectedAddresses& care) {
   CompileResult result;
   result.diagnostics = check_model(model);
   if (generation == 0)
@@ -248,6 +249,8 @@ CompileResult compile(const Model& model, std::uint64_t generation, const Signat
   out.section(abi::Section::signatures, part.block);
   out.section(abi::Section::ips_actions, part.actions);
   out.section(abi::Section::ips_exceptions, exceptions);
+  out.section(abi::Section::protected4, care.v4);
+  out.section(abi::Section::protected6, care.v6);
   std::vector<std::uint8_t> bytes = out.finish(generation, hash_config(model.text));
   if (bytes.size() > abi::kMaxSnapshotBytes) {
     result.diagnostics.push_back({Diagnostic::Severity::error,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/model/model.h"
+#include "control/model/protected.h"
 
 namespace sekisho::control {
 
@@ -35,8 +36,9 @@ struct SignaturePart {
   };
   std::vector<Exception> exceptions;
 };
-CompileResult compile(const Model& model, std::uint64_t generation,
-                      const SignaturePart* signatures = nullptr);
+// `care`: the protected hosts, for partial cuts; not a part of the model's text.
+CompileResult compile(const Model& model, std::uint64_t generation, const SignaturePart* signatures = nullptr,
+                      const ProtectedAddresses& care = {});
 
 // BLAKE2b-256.
 std::array<std::uint8_t, 32> hash_config(const std::string& text);

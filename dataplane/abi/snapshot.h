@@ -37,6 +37,8 @@ enum class Section : std::uint32_t {
   signatures,      // uint8_t: one compiled signature set (abi/signature.h), or empty
   ips_actions,     // uint8_t (IpsAction), one for each signature, for each set of actions that a link names
   ips_exceptions,  // IpsException
+  protected4,      // Interval4, sorted and disjoint: hosts of care, which a partial cut leaves alone
+  protected6,      // Interval6, likewise
   count
 };
 inline constexpr std::uint32_t kSections = static_cast<std::uint32_t>(Section::count);

@@ -32,6 +32,12 @@ typedef __u64 sekisho_u64;
 #define SEKISHO_WORD_CUT 0x21545543u              /* "CUT!" */
 /* Cut, and the workers end the link's TCP connections with RST both ways. Who does not know it reads cut. */
 #define SEKISHO_WORD_CUT_RESET 0x52545543u /* "CUTR" */
+/* Partly cut: a live dataplane lets packets pass one end of which is protected (snapshot.h), and nothing
+ * else. The second also ends the other TCP connections with RST. Who does not know them reads cut; so does
+ * whoever cannot tell protected hosts apart (the guard without its dataplane). No single damaged byte makes
+ * one of a cut or open word. */
+#define SEKISHO_WORD_PARTIAL 0x54524150u       /* "PART" */
+#define SEKISHO_WORD_PARTIAL_RESET 0x52524150u /* "PARR" */
 
 /* kind of a quarantine slot */
 #define SEKISHO_QUARANTINE_EMPTY 0u
@@ -74,6 +80,11 @@ static inline sekisho_u32 sekisho_link_index(sekisho_u32 a, sekisho_u32 b) {
   sekisho_u32 hi = a > b ? a : b;
   sekisho_u32 lo = a > b ? b : a;
   return hi * (hi + 1) / 2 + lo;
+}
+
+/* Whether a link's word says partly cut; everything else that is not exactly open is cut. */
+static inline int sekisho_word_is_partial(sekisho_u32 word) {
+  return word == SEKISHO_WORD_PARTIAL || word == SEKISHO_WORD_PARTIAL_RESET;
 }
 
 /* Home slot of a quarantine key given as four 32-bit words in memory order. */

@@ -56,6 +56,21 @@ bool end_quarantined(const Packet& p, const Words& words, std::uint64_t now_ns) 
   }
 }
 
+// Both ends as their IP header names them. False: the packet ends before them.
+bool end_protected(const Packet& p, std::uint32_t source, std::uint32_t bytes, const Words& words) {
+  if (p.length < source + 2 * bytes) return false;
+  const std::uint8_t version = bytes == 4 ? 4 : 6;
+  return words.is_protected(version, p.data + source) || words.is_protected(version, p.data + source + bytes);
+}
+
+bool neighbour_protected(const Packet& p, const Words& words) {
+  if (end_protected(p, p.l3 + 8u, 16, words)) return true;
+  const std::uint32_t icmp = p.l4;
+  // Solicitation, advertisement and redirect ask for or tell of a target.
+  return p.length >= icmp + 24 && p.data[icmp] >= 135 && p.data[icmp] <= 137 &&
+         words.is_protected(6, p.data + icmp + 8);
+}
+
 void admit_burst(Burst& burst, const Words& words, std::uint64_t now_ns, bool egress) {
   const bool valid = words.valid();
   const bool quarantine = words.any_quarantine();
@@ -65,7 +80,7 @@ void admit_burst(Burst& burst, const Words& words, std::uint64_t now_ns, bool eg
     if (egress && (p.flags & packet_flag::kExempt) != 0) return;
     if (!valid)
       burst.drop(i, DropReason::no_words);
-    else if (!words.open(p.link))
+    else if (!link_passes(p, burst.key[i], words)) [[unlikely]]
       burst.drop(i, cut);
     else if (quarantine && end_quarantined(p, words, now_ns))
       burst.drop(i, DropReason::quarantined);
@@ -73,6 +88,26 @@ void admit_burst(Burst& burst, const Words& words, std::uint64_t now_ns, bool eg
 }
 
 }  // namespace
+
+[[gnu::cold]] bool passes_partial_cut(const Packet& p, const FlowKey& key, const Words& words) noexcept {
+  if (!words.partial(p.link) || p.length < kEthernet) return false;
+  const std::uint32_t l3 = p.l3;
+  switch (p.kind) {
+    case PacketKind::arp:
+      if (p.ip_version == 6) return neighbour_protected(p, words);
+      return p.length >= l3 + kArp &&
+             (words.is_protected(4, p.data + l3 + 14) || words.is_protected(4, p.data + l3 + 24));
+    case PacketKind::ip:
+      if ((p.flags & packet_flag::kIcmpError) != 0)
+        return words.is_protected(key.ip_version, key.low) || words.is_protected(key.ip_version, key.high);
+      [[fallthrough]];
+    case PacketKind::fragment:
+      return p.ip_version == 6 ? end_protected(p, l3 + 8, 16, words)
+                               : p.ip_version == 4 && end_protected(p, l3 + 12, 4, words);
+    default:
+      return false;
+  }
+}
 
 void admit_ingress(Burst& burst, const Words& words, std::uint64_t now_ns) noexcept {
   admit_burst(burst, words, now_ns, false);
@@ -82,10 +117,11 @@ void admit_egress(Burst& burst, const Words& words, std::uint64_t now_ns) noexce
   admit_burst(burst, words, now_ns, true);
 }
 
-DropReason admit_one(const Packet& p, const Words& words, std::uint64_t now_ns, bool egress) noexcept {
+DropReason admit_one(const Packet& p, const Words& words, std::uint64_t now_ns, bool egress,
+                     const FlowKey& key) noexcept {
   if (egress && (p.flags & packet_flag::kExempt) != 0) return DropReason::none;
   if (!words.valid()) return DropReason::no_words;
-  if (!words.open(p.link)) return egress ? DropReason::link_cut_egress : DropReason::link_cut;
+  if (!link_passes(p, key, words)) return egress ? DropReason::link_cut_egress : DropReason::link_cut;
   if (words.any_quarantine() && end_quarantined(p, words, now_ns)) return DropReason::quarantined;
   return DropReason::none;
 }

@@ -1,5 +1,8 @@
 #include "dataplane/admit/words.h"
 
+#include "dataplane/base/bytes.h"
+#include "dataplane/base/interval_set.h"
+
 namespace sekisho::admit {
 
 namespace {
@@ -8,6 +11,16 @@ const sekisho_words kNoWords{};
 }  // namespace
 
 Words::Words(const sekisho_words* words) : words_(words != nullptr ? words : &kNoWords) {}
+
+bool Words::is_protected(std::uint8_t ip_version, const std::uint8_t* address) const {
+  if (ip_version == 4)
+    return contains(protected_.v4.data(), static_cast<std::uint32_t>(protected_.v4.size()),
+                    load_be32(address));
+  if (ip_version == 6)
+    return contains(protected_.v6.data(), static_cast<std::uint32_t>(protected_.v6.size()),
+                    abi::Address6{load_be64(address), load_be64(address + 8)});
+  return false;
+}
 
 bool Words::access_open(std::uint32_t index, std::uint64_t now_ns) const {
   if (index >= SEKISHO_MAX_ACCESS || !valid()) return false;

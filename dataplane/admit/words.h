@@ -5,11 +5,19 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
+#include "dataplane/abi/snapshot.h"
 #include "dataplane/abi/words.h"
 #include "dataplane/base/quarantine_key.h"
 
 namespace sekisho::admit {
+
+// The hosts that a partial cut leaves alone: of the snapshot in use. Empty: a partial cut is a full one.
+struct ProtectedHosts {
+  std::span<const abi::Interval4> v4;  // sorted, disjoint
+  std::span<const abi::Interval6> v6;
+};
 
 class Words {
  public:
@@ -33,6 +41,16 @@ class Words {
   bool open(std::uint32_t link) const {
     return link < SEKISHO_MAX_LINKS && load_shared(words_->link[link]) == SEKISHO_WORD_OPEN && valid();
   }
+  // Not open, but only partly cut: packets pass one end of which is protected.
+  bool partial(std::uint32_t link) const {
+    return link < SEKISHO_MAX_LINKS && sekisho_word_is_partial(load_shared(words_->link[link])) != 0 &&
+           valid();
+  }
+  // Of this worker's snapshot, whose memory must live until the next call. Called by the worker alone.
+  void protect(const ProtectedHosts& hosts) { protected_ = hosts; }
+  // ip_version 4 or 6; address in network order, 4 or 16 bytes.
+  bool is_protected(std::uint8_t ip_version, const std::uint8_t* address) const;
+
   // now_ns: CLOCK_MONOTONIC.
   bool access_open(std::uint32_t index, std::uint64_t now_ns) const;
 
@@ -42,6 +60,7 @@ class Words {
 
  private:
   const sekisho_words* words_;
+  ProtectedHosts protected_;
 };
 
 }  // namespace sekisho::admit

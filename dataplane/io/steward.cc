@@ -290,10 +290,11 @@ void Steward::costs(const abi::CostsRequest& request, abi::CostsAnswer& answer) 
 abi::PlainAnswer Steward::reset(std::span<const std::uint16_t> links) {
   const sekisho_words* words = words_.get();
   for (const std::uint16_t link : links) {
-    if (std::atomic_ref<const std::uint32_t>(words->link[link]).load(std::memory_order_acquire) !=
-        SEKISHO_WORD_CUT_RESET) {
+    const std::uint32_t word =
+        std::atomic_ref<const std::uint32_t>(words->link[link]).load(std::memory_order_acquire);
+    if (word != SEKISHO_WORD_CUT_RESET && word != SEKISHO_WORD_PARTIAL_RESET) {
       return plain_answer(abi::Status::refused,
-                          "store the word CUTR for the link: workers reset what it cuts");
+                          "store the word CUTR or PARR for the link: workers reset what it cuts");
     }
   }
   for (const auto& worker : workers_) worker->wake();

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "dataplane/admit/admit.h"
 #include "dataplane/base/quarantine_key.h"
 #include "dataplane/flow/track.h"
 #include "dataplane/pipeline/flow_reset.h"
@@ -13,10 +14,8 @@ bool CutSweep::step() noexcept {
   const bool any_quarantine = c_.words.any_quarantine();
   const bool done = table_.scan(cursor_, kFlowsPerStep, [&](std::uint32_t i) {
     const flow::Flow& f = table_.flow(i);
-    if (!c_.words.open(f.link)) {
-      if (f.key.protocol == 6 && c_.options.words != nullptr &&
-          load_shared(c_.options.words->link[f.link]) == SEKISHO_WORD_CUT_RESET)
-        reset_both(f, table_.origin(i));
+    if (!admit::link_passes(f.link, f.key, c_.words)) {
+      if (f.key.protocol == 6 && wants_reset(f.link)) reset_both(f, table_.origin(i));
       flows_.end(i, abi::FlowEnd::link_cut);
     } else if (any_quarantine && quarantined(f)) {
       flows_.end(i, abi::FlowEnd::quarantined);
@@ -29,6 +28,12 @@ bool CutSweep::step() noexcept {
   add(c_.counters.cut_sweeps);
   publish(c_.counters.cut_sweep_generation, generation_);
   return false;
+}
+
+bool CutSweep::wants_reset(std::uint16_t link) const noexcept {
+  if (c_.options.words == nullptr) return false;
+  const std::uint32_t word = load_shared(c_.options.words->link[link]);
+  return word == SEKISHO_WORD_CUT_RESET || word == SEKISHO_WORD_PARTIAL_RESET;
 }
 
 bool CutSweep::quarantined(const flow::Flow& f) const noexcept {

@@ -27,6 +27,7 @@ class CutSweep {
   static constexpr std::uint32_t kFlowsPerStep = 512;
   void reset_both(const flow::Flow& flow, const flow::Origin& origin) noexcept;
   bool quarantined(const flow::Flow& flow) const noexcept;
+  bool wants_reset(std::uint16_t link) const noexcept;
 
   Context& c_;
   flow::FlowTable& table_;

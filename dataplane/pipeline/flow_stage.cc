@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "dataplane/admit/admit.h"
 #include "dataplane/base/bytes.h"
 #include "dataplane/flow/track.h"
 #include "dataplane/packet/craft.h"
@@ -337,7 +338,7 @@ void FlowStage::reply(const Packet& p) noexcept {
   const std::span<std::uint8_t> out(buffer.data, buffer.capacity);
   const std::uint32_t length =
       p.protocol == kTcp ? packet::craft_tcp_reset(p, out) : packet::craft_prohibited(p, out);
-  if (length == 0 || !c_.words.open(p.link)) return c_.buffers.release(buffer.handle);
+  if (length == 0 || !admit::link_passes(p, {}, c_.words)) return c_.buffers.release(buffer.handle);
   c_.output.transmit(p.port, buffer.handle, buffer.data, length);
 }
 
@@ -350,7 +351,8 @@ void FlowStage::reject(const Packet& p, std::uint32_t index, bool source, bool d
   const bool from_initiator = (p.flags & packet_flag::kFromInitiator) != 0;
   for (const bool to_initiator : {true, false}) {
     const bool to_sender = to_initiator == from_initiator;
-    if (!(to_sender ? source : destination) || !c_.replies.take(c_.now_ns) || !c_.words.open(p.link))
+    if (!(to_sender ? source : destination) || !c_.replies.take(c_.now_ns) ||
+        !admit::link_passes(f.link, f.key, c_.words))
       continue;
     reset_flow(c_, f, table_.origin(index), to_initiator);
   }
@@ -383,7 +385,9 @@ bool FlowStage::restore(const abi::FlowRecord& r) noexcept {
     return false;
   const packet::Interface& in = c_.snapshot->topology.interface(InterfaceId(r.in_interface));
   if (in.wire == kNoWire || in.zone.raw != r.from_zone || in.peer_zone.raw != r.to_zone ||
-      !c_.words.open(in.link))
+      !(c_.words.open(in.link) ||
+        (c_.words.partial(in.link) && (c_.words.is_protected(r.ip_version, r.source) ||
+                                       c_.words.is_protected(r.ip_version, r.destination)))))
     return false;
   policy::Query q;
   q.from = in.zone;

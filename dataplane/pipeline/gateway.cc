@@ -78,8 +78,10 @@ void Gateway::use(const Snapshot* snapshot) noexcept {
   // Held pieces name interfaces of the old topology.
   if (c.snapshot != nullptr) impl_->fragments.clear(DropReason::fragment_timeout);
   c.snapshot = snapshot;
+  c.words.protect({});
   if (snapshot != nullptr) {
     c.timeouts = flow::Timeouts::from(*snapshot->view.settings);
+    c.words.protect({snapshot->view.protected4, snapshot->view.protected6});
     for (std::size_t i = 0; i < snapshot->view.rules.size(); ++i) set(c.counters.rule_hits[i], 0);
   }
   impl_->recorder.use(snapshot);

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "dataplane/admit/admit.h"
 #include "dataplane/app/http.h"
 #include "dataplane/base/bytes.h"
 #include "dataplane/flow/track.h"
@@ -130,7 +131,7 @@ void InspectStage::one(Burst& burst, std::uint32_t slot) noexcept {
   // A cut that came while the packets before were scanned. Nothing of this burst has been sent, and all of it
   // is asked for again before it is: what is sent from here on obeys.
   if (const std::uint64_t generation = c_.words.generation(); generation != c_.obeyed) c_.obey(generation);
-  if (!c_.words.open(p.link)) return burst.drop(slot, DropReason::link_cut);
+  if (!admit::link_passes(p, burst.key[slot], c_.words)) return burst.drop(slot, DropReason::link_cut);
   look(burst, slot, p, burst.key[slot], 0);
 }
 

@@ -1,6 +1,7 @@
 #include "dataplane/policy/decide.h"
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/base/interval_set.h"
 
 namespace sekisho::policy {
 
@@ -17,23 +18,6 @@ inline std::uint32_t child_of(const Key* bound, std::uint32_t count, const Key& 
     count -= half;
   }
   return static_cast<std::uint32_t>(at - bound) + (count == 1 && !(key < *at) ? 1 : 0);
-}
-
-template <typename Interval, typename Key>
-inline bool contains(const Interval* interval, std::uint32_t count, const Key& key) {
-  while (count > 8) {  // keep the half that starts at or before the key
-    const std::uint32_t half = count / 2;
-    if (key < interval[half].low) {
-      count = half;
-    } else {
-      interval += half;
-      count -= half;
-    }
-  }
-  for (std::uint32_t i = 0; i < count; ++i) {
-    if (!(key < interval[i].low) && !(interval[i].high < key)) return true;
-  }
-  return false;
 }
 
 inline bool fits(const SnapshotView& view, const abi::AddressSet& set, std::uint32_t key) {

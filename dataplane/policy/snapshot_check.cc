@@ -41,6 +41,8 @@ constexpr Shape kShape[abi::kSections] = {
     {sizeof(std::uint8_t), kMany},
     {sizeof(std::uint8_t), kMany},
     {sizeof(abi::IpsException), 4096},
+    {sizeof(abi::Interval4), kMany},
+    {sizeof(abi::Interval6), kMany},
 };
 
 bool check_header(std::span<const std::uint8_t> bytes, Refusal& no) {
@@ -117,6 +119,8 @@ SnapshotView open_view(std::span<const std::uint8_t> bytes) {
   open(abi::Section::signatures, view.signatures);
   open(abi::Section::ips_actions, view.ips_actions);
   open(abi::Section::ips_exceptions, view.ips_exceptions);
+  open(abi::Section::protected4, view.protected4);
+  open(abi::Section::protected6, view.protected6);
   view.settings = one.empty() ? nullptr : one.data();
   return view;
 }

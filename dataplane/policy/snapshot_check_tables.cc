@@ -122,6 +122,13 @@ bool check_exceptions(const SnapshotView& view, Refusal& no) {
   return true;
 }
 
+template <typename Interval>
+bool sorted(std::span<const Interval> all) {
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i].high < all[i].low || (i > 0 && !(all[i - 1].high < all[i].low))) return false;
+  return true;
+}
+
 bool check_link(const SnapshotView& view, std::size_t i, Refusal& no) {
   const abi::LinkRecord& link = view.links[i];
   if (!named(link.name)) return no.because("link %zu: its name does not end", i);
@@ -176,6 +183,8 @@ bool check_tables(const SnapshotView& view, Refusal& no) {
   }
   if (!check_links_differ(view, no)) return false;
   if (!check_exceptions(view, no)) return false;
+  if (!sorted(view.protected4) || !sorted(view.protected6))
+    return no.because("protected addresses: out of order");
   for (std::size_t i = 0; i < view.interfaces.size(); ++i) {
     if (!check_interface(view, i, no)) return false;
   }

@@ -35,6 +35,8 @@ struct SnapshotView {
   std::span<const std::uint8_t> signatures;  // one block, checked by ips/signature_set.h
   std::span<const std::uint8_t> ips_actions;
   std::span<const abi::IpsException> ips_exceptions;
+  std::span<const abi::Interval4> protected4;
+  std::span<const abi::Interval6> protected6;
 
   std::uint64_t generation() const { return header->generation; }
 };

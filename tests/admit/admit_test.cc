@@ -8,6 +8,8 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/base/bytes.h"
+
 namespace sekisho::admit {
 namespace {
 
@@ -192,6 +194,100 @@ TEST_F(Admit, ShortFramesAreReadOnlyAsFarAsTheyGo) {
     }
     EXPECT_EQ(admit_one(*p, words, 1, false),
               p->ip_version == 6 && p->kind == PacketKind::ip ? DropReason::none : DropReason::quarantined);
+  }
+}
+
+TEST_F(Admit, APartialCutPassesProtectedEndsOnly) {
+  struct Case {
+    const char* what;
+    std::vector<abi::Interval4> v4;
+    std::vector<abi::Interval6> v6;
+    std::uint64_t passed;  // ip4, fragment, ip6, arp, other, solicitation
+  };
+  const auto only4 = [](const std::uint8_t* a) {
+    const std::uint32_t n = load_be32(a);
+    return std::vector<abi::Interval4>{{n, n}};
+  };
+  const auto only6 = [](const std::uint8_t* a) {
+    const abi::Address6 n{load_be64(a), load_be64(a + 8)};
+    return std::vector<abi::Interval6>{{n, n}};
+  };
+  for (const std::uint32_t word : {SEKISHO_WORD_PARTIAL, SEKISHO_WORD_PARTIAL_RESET}) {
+    for (const Case& x :
+         {Case{"nobody", {}, {}, 0}, Case{"source", only4(kA), {}, 0b001011},
+          Case{"destination", only4(kB), {}, 0b001011}, Case{"source 6", {}, only6(kA6), 0b100100},
+          Case{"destination 6", {}, only6(kB6), 0b100100}, Case{"asked for", {}, only6(kC6), 0b100000}}) {
+      for (const bool egress : {false, true}) {
+        burst = {};
+        region->link[1] = word;
+        ip4();
+        ip4(PacketKind::fragment);
+        ip6();
+        arp();
+        frame(PacketKind::other, 0);
+        solicitation();
+        words.protect({x.v4, x.v6});
+        (egress ? admit_egress : admit_ingress)(burst, words, 1);
+        EXPECT_EQ(burst.live, x.passed) << x.what;
+        for (std::uint32_t i = 0; i < 6; ++i) {
+          const DropReason cut = egress ? DropReason::link_cut_egress : DropReason::link_cut;
+          const DropReason expected = (x.passed >> i & 1) != 0 ? DropReason::none : cut;
+          EXPECT_EQ(burst.packet[i].reason, expected) << x.what << i;
+          EXPECT_EQ(admit_one(burst.packet[i], words, 1, egress), expected) << x.what << i;
+        }
+        region->link[1] = SEKISHO_WORD_CUT;
+        admit_egress(burst, words, 1);
+        EXPECT_EQ(burst.live, 0u) << "a full cut knows no protected host";
+      }
+    }
+  }
+}
+
+TEST_F(Admit, APartialCutJudgesAnIcmpErrorByWhatItQuotes) {
+  region->link[1] = SEKISHO_WORD_PARTIAL;
+  const std::vector<abi::Interval4> care = {{load_be32(kB), load_be32(kB)}};
+  words.protect({care, {}});
+  Packet& p = ip4();  // from a router to whom it may concern: neither end is protected
+  p.data[33] = p.data[29] = 77;
+  EXPECT_EQ(admit_one(p, words, 1, false), DropReason::link_cut);
+  p.flags = packet_flag::kIcmpError;
+  FlowKey& key = burst.key[0];
+  key = {};
+  key.ip_version = 4;
+  std::memcpy(key.low, kA, 4);
+  EXPECT_EQ(admit_one(p, words, 1, false, key), DropReason::link_cut);
+  std::memcpy(key.high, kB, 4);
+  EXPECT_EQ(admit_one(p, words, 1, false, key), DropReason::none);
+  admit_ingress(burst, words, 1);
+  EXPECT_EQ(burst.live, 1u);
+  std::memcpy(p.data + 30, kB, 4);  // to a protected host, of a flow that is none of its own
+  std::memset(key.high, 0, 4);
+  EXPECT_EQ(admit_one(p, words, 1, false, key), DropReason::link_cut);
+}
+
+TEST_F(Admit, QuarantineHoldsInAPartialCut) {
+  region->link[1] = SEKISHO_WORD_PARTIAL;
+  const std::vector<abi::Interval4> care = {{load_be32(kA), load_be32(kA)}};
+  words.protect({care, {}});
+  quarantine(QuarantineKey::ipv4(kB));
+  EXPECT_EQ(admit_one(ip4(), words, 1, false), DropReason::quarantined);
+}
+
+TEST_F(Admit, ShortFramesInAPartialCut) {
+  region->link[1] = SEKISHO_WORD_PARTIAL;
+  const std::vector<abi::Interval4> v4 = {{load_be32(kB), load_be32(kB)}};
+  const std::vector<abi::Interval6> v6 = {
+      {{load_be64(kC6), load_be64(kC6 + 8)}, {load_be64(kC6), load_be64(kC6 + 8)}}};
+  words.protect({v4, v6});
+  for (Packet* p : {&ip4(), &arp(), &ip6(), &solicitation()}) {
+    for (std::uint32_t length = 0; length < p->length; ++length) {
+      std::vector<std::uint8_t> exact(p->data, p->data + length);  // ASan sees a read beyond
+      Packet cut = *p;
+      cut.data = exact.data();
+      cut.length = length;
+      const DropReason reason = admit_one(cut, words, 1, false);
+      EXPECT_TRUE(length >= 34 || reason == DropReason::link_cut) << length;
+    }
   }
 }
 

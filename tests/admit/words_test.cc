@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -64,6 +66,60 @@ TEST(Words, OnlyExactlyOpenIsOpen) {
     region->link[5] = value;
     EXPECT_FALSE(words.open(5)) << value;
   }
+}
+
+TEST(Words, PartlyCutIsNotOpenAndOnlyExactlyThat) {
+  const auto region = fresh();
+  const Words words(region.get());
+  for (const std::uint32_t value : {SEKISHO_WORD_PARTIAL, SEKISHO_WORD_PARTIAL_RESET}) {
+    region->link[5] = value;
+    EXPECT_FALSE(words.open(5));
+    EXPECT_TRUE(words.partial(5));
+    EXPECT_FALSE(words.partial(4));
+    region->magic ^= 1;
+    EXPECT_FALSE(words.partial(5)) << "damaged words are all cut";
+    region->magic ^= 1;
+    for (std::uint32_t bit = 0; bit < 32; ++bit) {
+      region->link[5] = value ^ 1u << bit;
+      EXPECT_FALSE(words.partial(5) || words.open(5)) << bit;
+    }
+  }
+  for (const std::uint32_t value : {SEKISHO_WORD_OPEN, SEKISHO_WORD_CUT, SEKISHO_WORD_CUT_RESET, 0u, ~0u}) {
+    region->link[5] = value;
+    EXPECT_FALSE(words.partial(5)) << value;
+  }
+  EXPECT_FALSE(words.partial(SEKISHO_MAX_LINKS));
+}
+
+// No single damaged byte makes a cut weaker: not open and not partial from cut, not open from partial.
+TEST(Words, ADamagedByteNeverOpens) {
+  const std::uint32_t strong[] = {SEKISHO_WORD_CUT, SEKISHO_WORD_CUT_RESET};
+  const std::uint32_t weak[] = {SEKISHO_WORD_PARTIAL, SEKISHO_WORD_PARTIAL_RESET};
+  const auto bytes_apart = [](std::uint32_t a, std::uint32_t b) {
+    int n = 0;
+    for (std::uint32_t x = a ^ b; x != 0; x >>= 8) n += (x & 0xff) != 0 ? 1 : 0;
+    return n;
+  };
+  for (const std::uint32_t p : weak) {
+    EXPECT_GE(bytes_apart(p, SEKISHO_WORD_OPEN), 2);
+    for (const std::uint32_t c : strong) EXPECT_GE(bytes_apart(p, c), 2);
+  }
+}
+
+TEST(Words, ProtectedHostsAreTheSnapshots) {
+  const auto region = fresh();
+  Words words(region.get());
+  const std::uint8_t host[4] = {10, 0, 0, 7}, next[4] = {10, 0, 0, 8};
+  const std::uint8_t host6[16] = {0xfd, 1}, next6[16] = {0xfd, 2};
+  EXPECT_FALSE(words.is_protected(4, host)) << "no snapshot: nobody";
+  const std::vector<abi::Interval4> v4 = {{0x0a000007, 0x0a000007}, {0x0a010000, 0x0a0100ff}};
+  const std::vector<abi::Interval6> v6 = {{{0xfd01ull << 48, 0}, {0xfd01ull << 48, ~0ull}}};
+  words.protect({v4, v6});
+  EXPECT_TRUE(words.is_protected(4, host) && words.is_protected(6, host6));
+  EXPECT_FALSE(words.is_protected(4, next) || words.is_protected(6, next6));
+  EXPECT_FALSE(words.is_protected(0, host)) << "no IP address at all";
+  words.protect({});
+  EXPECT_FALSE(words.is_protected(4, host));
 }
 
 TEST(Words, ALinkThatDoesNotExistIsCut) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "control/policy/compile.h"
+#include "dataplane/base/interval_set.h"
 #include "dataplane/policy/decide.h"
 #include "dataplane/policy/snapshot_check.h"
 #include "tests/policy/loaded.h"
@@ -22,7 +23,8 @@ const std::vector<std::uint8_t>& good() {
     std::mt19937_64 random(1);
     control::Model m = test::site(2);
     test::add_random_rules(m, 40, test::Taste::mixed, random);
-    return control::compile(test::without_unreachable(std::move(m)), 1).bytes;
+    const control::ProtectedAddresses care{{{1, 5}, {9, 9}}, {{{1, 0}, {1, 5}}}};
+    return control::compile(test::without_unreachable(std::move(m)), 1, nullptr, care).bytes;
   }();
   return bytes;
 }
@@ -61,6 +63,12 @@ void ask(const policy::SnapshotView& view, std::uint64_t seed) {
       if (access >= SEKISHO_MAX_ACCESS) std::abort();
       return (seed & 1) != 0;
     });
+    const auto in = [](const auto& all, const auto& address) {
+      return contains(all.data(), static_cast<std::uint32_t>(all.size()), address);
+    };
+    if ((in(view.protected4, q.source4) && view.protected4.empty()) ||
+        (in(view.protected6, q.source6) && view.protected6.empty()))
+      std::abort();
     if (d.rule != abi::kNoRule && d.rule >= view.rules.size()) std::abort();
   }
 }

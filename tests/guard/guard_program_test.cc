@@ -53,6 +53,36 @@ TEST_F(GuardProgram, CutHoldsWithAndWithoutTheDataplane) {
   EXPECT_EQ(run(ipv4()), XDP_REDIRECT);
 }
 
+// Only the dataplane tells protected hosts apart: without it nothing passes, whatever the link declares.
+TEST_F(GuardProgram, APartialCutGoesToTheDataplaneOrNowhere) {
+  ASSERT_NO_FATAL_FAILURE(open_site(SEKISHO_FAIL_OPEN));
+  std::uint64_t cut = 0;
+  for (const std::uint32_t word : {SEKISHO_WORD_PARTIAL, SEKISHO_WORD_PARTIAL_RESET}) {
+    words->link[kLink] = word;
+    for (const Frame& f : {ipv4(), ipv6(), arp()}) {
+      EXPECT_EQ(run(f), XDP_DROP);
+      ++cut;
+    }
+  }
+  EXPECT_EQ(guard.counters().cut, cut);
+  EXPECT_EQ(guard.counters().passed_open, 0u);
+  ASSERT_NO_FATAL_FAILURE(dataplane_lives());
+  for (const std::uint32_t word : {SEKISHO_WORD_PARTIAL, SEKISHO_WORD_PARTIAL_RESET}) {
+    words->link[kLink] = word;
+    EXPECT_EQ(run(ipv4()), XDP_REDIRECT);
+    for (std::uint32_t bit = 0; bit < 32; ++bit) {
+      words->link[kLink] = word ^ 1u << bit;
+      EXPECT_EQ(run(ipv4()), XDP_DROP) << bit;
+    }
+  }
+  words->link[kLink] = SEKISHO_WORD_PARTIAL;
+  quarantine(SEKISHO_QUARANTINE_IPV4, {10, 0, 0, 1});
+  EXPECT_EQ(run(ipv4()), XDP_DROP);
+  beat->beat_ns[0] = 1;  // dead again
+  EXPECT_EQ(run(ipv4()), XDP_DROP);
+  EXPECT_EQ(guard.counters().passed_open, 0u);
+}
+
 TEST_F(GuardProgram, LinkOutOfRangeReadsAsCut) {
   ASSERT_NO_FATAL_FAILURE(open_site(SEKISHO_FAIL_OPEN));
   for (const std::uint32_t link : {std::uint32_t{SEKISHO_MAX_LINKS}, ~0u}) {

@@ -1,9 +1,11 @@
 #include "control/model/assets.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "control/model/csv.h"
 #include "control/model/diagnostic.h"
+#include "control/model/protected.h"
 #include "control/model/values.h"
 #include "tests/model/site_text.h"
 
@@ -49,6 +51,34 @@ TEST(AssetsCsv, ColumnsInAnyOrder) {
   ASSERT_TRUE(result.assets) << all(result);
   EXPECT_EQ(name_at(*result.assets, "10.0.0.1"), "a");
   EXPECT_TRUE(result.assets->all()[0].is_protected);
+}
+
+TEST(Protected, TheMostSpecificAssetDecides) {
+  const ReadAssetsResult result = read_assets_csv(
+      "address,name,protected\n10.1.0.0/24,monitors,yes\n10.1.0.7,guest,no\n10.1.0.0/28,core,yes\n"
+      "10.1.1.0,next,yes\n255.255.255.255,last,yes\n0.0.0.0,first,yes\n10.9.0.0/16,plain,no\n"
+      "2001:db8::/64,six,yes\n2001:db8::1,hole,no\nffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff,end,yes\n",
+      "a.csv");
+  ASSERT_TRUE(result.assets) << all(result);
+  const ProtectedAddresses care = protected_of(*result.assets);
+  std::string said;
+  for (const auto& i : care.v4) said += fmt::format("{:08x}-{:08x} ", i.low, i.high);
+  EXPECT_EQ(said, "00000000-00000000 0a010000-0a010006 0a010008-0a010100 ffffffff-ffffffff ");
+  ASSERT_EQ(care.v6.size(), 3u);
+  EXPECT_EQ(care.v6[0].low, (abi::Address6{0x20010db800000000, 0}));
+  EXPECT_EQ(care.v6[0].high, (abi::Address6{0x20010db800000000, 0}));
+  EXPECT_EQ(care.v6[1].low, (abi::Address6{0x20010db800000000, 2}));
+  EXPECT_EQ(care.v6[1].high, (abi::Address6{0x20010db800000000, ~0ull}));
+  EXPECT_EQ(care.v6[2].high, (abi::Address6{~0ull, ~0ull}));
+
+  ProtectedAddresses back;
+  ASSERT_TRUE(unpack(pack(care), back));
+  EXPECT_EQ(back.v4.size(), care.v4.size());
+  EXPECT_EQ(back.v6[2].low, care.v6[2].low);
+  EXPECT_TRUE(unpack(pack({}), back) && back.empty());
+  const std::string whole = pack(care);
+  for (std::size_t size = 0; size < whole.size(); ++size)
+    EXPECT_FALSE(unpack(std::string_view(whole).substr(0, size), back)) << size;
 }
 
 TEST(Assets, TheMostSpecificWins) {

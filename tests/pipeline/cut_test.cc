@@ -67,6 +67,111 @@ TEST(Cut, WithResetEndsTcpBothWaysAtTheExactSequence) {
   EXPECT_EQ(w.counters->link[sekisho_link_index(0, 1)].resets_sent, 2u);
 }
 
+// A partial cut: flows of the protected host 10.0.0.1 (the conversations') live, all others end.
+struct PartialCut : ::testing::Test {
+  PartialCut() : w("") {
+    w.care.v4 = {{0x0a000001, 0x0a000001}};
+    w.load(site_toml(kAllowSmb));
+  }
+  DropReason open_other(std::uint16_t port) {
+    return w.in(0, eth().ip4("10.0.0.2", "10.1.0.1").tcp(port, 445).syn().build());
+  }
+  TestWorld w;
+  const std::uint32_t link = sekisho_link_index(0, 1);
+};
+
+TEST_F(PartialCut, ProtectedFlowsLiveAndNewOnesComeByPolicy) {
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  ASSERT_EQ(open_other(1), DropReason::none);
+  w.say(SEKISHO_WORD_PARTIAL);
+  w.rest();
+  EXPECT_EQ(w.counters->cut_sweep_generation, w.words->generation);
+  EXPECT_EQ(w.counters->seen_generation, w.words->generation) << "acknowledged as any cut";
+  EXPECT_EQ(w.counters->link[link].flows_ended_by_cut, 1u);
+  EXPECT_EQ(w.counters->link[link].flows_live, 1u);
+  EXPECT_EQ(t.say("vital"), DropReason::none);
+  EXPECT_EQ(t.answer("signs"), DropReason::none);
+  EXPECT_EQ(open_other(1), DropReason::link_cut);
+  EXPECT_EQ(open_other(2), DropReason::link_cut);
+  EXPECT_EQ(w.in(0, eth().arp("10.0.0.1", "10.0.0.9").build()), DropReason::none);
+  EXPECT_EQ(w.in(1, eth().arp("10.0.0.9", "10.0.0.1").build()), DropReason::none);
+  EXPECT_EQ(w.in(0, eth().arp("10.0.0.2", "10.0.0.9").build()), DropReason::link_cut);
+  EXPECT_EQ(w.in(0, eth().ethertype(0x88cc).payload("lldp").build()), DropReason::link_cut);
+  EXPECT_EQ(w.in(0, eth().ip4("10.0.0.1", "10.1.0.1").tcp(9, 445).syn().build()), DropReason::none)
+      << "a new flow of a protected host";
+  EXPECT_EQ(w.in(0, eth().ip4("10.0.0.1", "10.1.0.1").tcp(9, 80).syn().build()), DropReason::policy_default)
+      << "and only what policy allows";
+  w.say(SEKISHO_WORD_CUT);
+  w.rest();
+  EXPECT_EQ(t.say("x"), DropReason::link_cut);
+  EXPECT_EQ(w.counters->link[link].flows_live, 0u);
+}
+
+TEST_F(PartialCut, ResetGoesTowardsCutFlowsOnly) {
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  ASSERT_EQ(open_other(1), DropReason::none);
+  ASSERT_EQ(w.in(1, eth().ip4("10.1.0.1", "10.0.0.2").tcp(445, 1).seq(900).ack(1).flags(0x12).build()),
+            DropReason::none);
+  w.sent.clear();
+  w.say(SEKISHO_WORD_PARTIAL_RESET);
+  w.rest();
+  EXPECT_GT(w.counters->link[link].resets_sent, 0u);
+  for (const Sent& s : w.sent) {
+    EXPECT_EQ(s.frame[47] & 4, 4) << "RST";
+    EXPECT_TRUE(s.frame[29] == 2 || s.frame[33] == 2) << "of 10.0.0.2's flow";
+  }
+  EXPECT_EQ(t.say("vital"), DropReason::none);
+}
+
+TEST_F(PartialCut, WithoutProtectedHostsItIsAFullOne) {
+  TestWorld bare(site_toml(kAllowSmb));
+  Conversation t{bare};
+  ASSERT_EQ(t.established(), DropReason::none);
+  bare.say(SEKISHO_WORD_PARTIAL);
+  EXPECT_EQ(t.say("x"), DropReason::link_cut);
+  EXPECT_EQ(bare.in(0, eth().arp("10.0.0.1", "10.0.0.2").build()), DropReason::link_cut);
+  bare.rest();
+  EXPECT_EQ(bare.counters->link[link].flows_live, 0u);
+}
+
+TEST_F(PartialCut, ANewSnapshotBringsItsOwnProtectedHosts) {
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  w.say(SEKISHO_WORD_PARTIAL);
+  EXPECT_EQ(t.say("x"), DropReason::none);
+  w.care.v4 = {{0x0a000002, 0x0a000002}};
+  w.load(site_toml(kAllowSmb));
+  EXPECT_EQ(t.say("y"), DropReason::link_cut);
+  EXPECT_EQ(open_other(5), DropReason::none);
+}
+
+TEST_F(PartialCut, ADamagedWordIsAFullCut) {
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  for (std::uint32_t bit = 0; bit < 32; ++bit) {
+    w.say(SEKISHO_WORD_PARTIAL ^ 1u << bit);
+    EXPECT_EQ(t.say("x"), DropReason::link_cut) << bit;
+  }
+}
+
+TEST_F(PartialCut, OnlyProtectedSessionsAreTakenUp) {
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  ASSERT_EQ(t.say("study"), DropReason::none);
+  const auto saved = w.flows({.link = 0xffffffffu, .only_established = 1, .only_clinical = 0, .limit = 0});
+  ASSERT_EQ(saved.size(), 1u);
+  TestWorld after("");
+  after.care = w.care;
+  after.load(site_toml(kAllowSmb));
+  after.say(SEKISHO_WORD_PARTIAL);
+  EXPECT_TRUE(after.gateway->restore(saved[0], after.now_ns));
+  TestWorld bare(site_toml(kAllowSmb));
+  bare.say(SEKISHO_WORD_PARTIAL);
+  EXPECT_FALSE(bare.gateway->restore(saved[0], bare.now_ns));
+}
+
 TEST(Cut, OneLinkLeavesTheOthersAlone) {
   TestWorld w(site_toml(kAllowSmb));
   w.words->link[sekisho_link_index(5, 9)] = SEKISHO_WORD_CUT;

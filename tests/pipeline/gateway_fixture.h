@@ -161,7 +161,7 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
       for (control::Link& l : read.model->links) l.ips = inspected.mode;
     }
     control::CompileResult compiled =
-        control::compile(*read.model, ++generation, inspected.signatures.empty() ? nullptr : &part);
+        control::compile(*read.model, ++generation, inspected.signatures.empty() ? nullptr : &part, care);
     for (const auto& d : compiled.diagnostics) ADD_FAILURE() << control::format(d, read.files);
     ASSERT_TRUE(compiled.ok());
     auto& bytes = *snapshots_bytes.emplace_back(std::make_unique<Aligned>(compiled.bytes));
@@ -283,6 +283,7 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
   std::unique_ptr<abi::WorkerCounters> counters;
   flow::SharedCounters limits;
   Inspected inspected;
+  control::ProtectedAddresses care;  // of what is loaded from then on
   signatures::SetInfo info;
   std::unique_ptr<ips::HostState> hosts;
   struct Free {

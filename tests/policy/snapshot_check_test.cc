@@ -276,6 +276,28 @@ class Parts {
   std::vector<std::vector<std::uint8_t>> content_;
 };
 
+TEST(SnapshotCheck, ProtectedAddressesAreSortedAndApart) {
+  const auto with4 = [](const std::vector<abi::Interval4>& v4) {
+    Parts parts{Snapshot(control::compile(site(1), 1).bytes)};
+    parts.replace(Section::protected4, v4);
+    Snapshot s = parts.join();
+    return static_cast<bool>(policy::check_snapshot(s.bytes()));
+  };
+  const auto with6 = [](const std::vector<abi::Interval6>& v6) {
+    Parts parts{Snapshot(control::compile(site(1), 1).bytes)};
+    parts.replace(Section::protected6, v6);
+    Snapshot s = parts.join();
+    return static_cast<bool>(policy::check_snapshot(s.bytes()));
+  };
+  EXPECT_TRUE(with4({{1, 1}, {3, 9}, {10, ~0u}}));
+  EXPECT_FALSE(with4({{3, 9}, {1, 1}}));
+  EXPECT_FALSE(with4({{3, 9}, {9, 12}}));
+  EXPECT_FALSE(with4({{9, 3}}));
+  EXPECT_TRUE(with6({{{1, 0}, {1, ~0ull}}, {{2, 0}, {2, 0}}}));
+  EXPECT_FALSE(with6({{{1, 5}, {1, 4}}}));
+  EXPECT_FALSE(with6({{{2, 0}, {2, 0}}, {{1, 0}, {1, 0}}}));
+}
+
 TEST(SnapshotCheck, ATreeDeeperThanTheBoundIsRefused) {
   for (const std::uint32_t inner : {policy::kMaxTreeDepth, policy::kMaxTreeDepth + 1}) {
     Parts parts{Snapshot(control::compile(site(1), 1).bytes)};
