@@ -27,10 +27,11 @@ int print_receipt(const Settings& settings, const Answer& answer) {
   return outcome == "REFUSED" || outcome == "UNCONFIRMED" ? kRefused : kDone;
 }
 
-void print_rows(const Settings& settings, const json& preview, std::size_t most) {
+void print_rows(const Settings& settings, const json& preview, std::size_t most,
+                const char* list = "would_end", const char* groups = "groups") {
   const char* language = settings.japanese ? "ja" : "en";
   std::size_t shown = 0;
-  for (const json& r : preview.at("would_end")) {
+  for (const json& r : preview.at(list)) {
     if (++shown > most) break;
     std::string who;
     for (const char* side : {"source", "destination"}) {
@@ -43,18 +44,19 @@ void print_rows(const Settings& settings, const json& preview, std::size_t most)
                r.at("text").value(language, ""), r.value("flows", 0ull), human_bytes(r.value("bytes", 0ull)),
                who.empty() ? "" : " (" + who + ")");
   }
-  if (preview.value("groups", 0u) > shown) fmt::print("  … and more: --json shows up to 1,000\n");
+  if (preview.value(groups, 0u) > shown) fmt::print("  … and more: --json shows up to 1,000\n");
 }
 
-int dry_run(const Settings& settings, const std::string& target) {
-  const Answer answer = get(settings, "/v1/preview", {{"target", target}});
+int dry_run(const Settings& settings, const std::string& target, bool partial) {
+  const Answer answer = get(settings, "/v1/preview", {{"target", target}, {"partial", partial ? "1" : "0"}});
   if (!answer.ok() || print_json(settings, answer.body)) return answer.exit;
   const json& b = answer.body;
   std::string links;
   for (const json& l : b.at("links"))
     links +=
         (links.empty() ? "" : ", ") + l.value("link", "") + (l.value("clinical", false) ? " (clinical)" : "");
-  fmt::print("DRY RUN: nothing is cut. `sekisho cut {}` would cut: {}\n", target, links);
+  fmt::print("DRY RUN: nothing is cut. `sekisho cut {}{}` would cut: {}\n", target,
+             partial ? " --partial" : "", links);
   if (b.value("dataplane", "") != "running")
     fmt::print("The dataplane is {}: live flows are not known.\n", b.value("dataplane", ""));
   if (!b.value("failure", "").empty()) fmt::print("! live flows are not known: {}\n", b.value("failure", ""));
@@ -62,6 +64,11 @@ int dry_run(const Settings& settings, const std::string& target) {
              b.value("flows", 0), b.value("groups", 0), human_bytes(b.value("bytes", 0ull)),
              b.value("protected_flows", 0));
   print_rows(settings, b, 50);
+  if (partial) {
+    fmt::print("{} live flows of protected hosts would stay, in {} groups ({} carried so far).\n",
+               b.value("stay_flows", 0), b.value("stay_groups", 0), human_bytes(b.value("stay_bytes", 0ull)));
+    print_rows(settings, b, 50, "stays", "stay_groups");
+  }
   if (!b.at("depends").empty()) fmt::print("What depends on it:\n");
   std::size_t shown = 0;
   for (const json& d : b.at("depends")) {
@@ -160,7 +167,7 @@ int cut_direct_now(const Settings& settings, const std::string& target_name, con
 void add_cut_commands(Program p) {
   struct Options {
     std::string target, reason, host, for_text, id;
-    bool reset = false, dry = false, direct = false, yes = false, glass = false;
+    bool partial = false, reset = false, dry = false, direct = false, yes = false, glass = false;
   };
   auto o = std::make_shared<Options>();
   Settings& s = p.settings;
@@ -173,30 +180,41 @@ void add_cut_commands(Program p) {
       ->required();
   cut->add_flag("--reset", o->reset,
                 "also end TCP connections by RST both ways, so that applications fail fast");
+  cut->add_flag("--partial", o->partial,
+                "leave the hosts alone that the asset list protects: their flows stay, new ones pass as the "
+                "rules say");
   cut->add_option("--reason", o->reason, "for the receipt and the audit log");
   cut->add_flag("--dry-run", o->dry, "list the live flows that would end; cut nothing");
   cut->add_flag("--yes", o->yes, "do not ask once more before clinical links are cut");
   cut->add_flag("--direct", o->direct, "without sekishod (root): store the word yourself");
   cut->callback([o, &s, &exit] {
     if (o->dry)
-      exit = dry_run(s, o->target);
-    else if (o->direct)
+      exit = dry_run(s, o->target, o->partial);
+    else if (o->direct && o->partial) {
+      fmt::print(stderr, "sekisho: a direct cut is a full one: --direct goes without --partial\n");
+      exit = kUsage;
+    } else if (o->direct)
       exit = cut_direct_now(s, o->target, o->reason);
-    else if (!o->yes && !is_meant(s, o->target))
+    else if (!o->yes && !o->partial && !is_meant(s, o->target))
       exit = kRefused;
     else
-      exit = print_receipt(s, post(s, s.cut_socket(), "/v1/cut",
-                                   {{"target", o->target}, {"reason", o->reason}, {"reset", o->reset}}));
+      exit = print_receipt(
+          s,
+          post(s, s.cut_socket(), "/v1/cut",
+               {{"target", o->target}, {"reason", o->reason}, {"reset", o->reset}, {"partial", o->partial}}));
   });
 
   CLI::App* reopen = p.app.add_subcommand("reopen", "Open what was cut");
   reopen->add_option("target", o->target, "as for cut")->required();
   reopen->add_option("--reason", o->reason, "for the receipt and the audit log");
+  reopen->add_flag("--partial", o->partial,
+                   "only to partly cut: hosts that the asset list protects pass again, nothing else does");
   reopen->add_flag("--break-glass", o->glass,
                    "alone, where two people are asked for: root on this machine only, loud in the audit");
   reopen->callback([o, &s, &exit] {
-    const Answer answer = post(s, s.cut_socket(), "/v1/reopen",
-                               {{"target", o->target}, {"reason", o->reason}, {"break_glass", o->glass}});
+    const Answer answer = post(
+        s, s.cut_socket(), "/v1/reopen",
+        {{"target", o->target}, {"reason", o->reason}, {"break_glass", o->glass}, {"partial", o->partial}});
     if (!answer.ok() || !answer.body.contains("request")) {
       exit = print_receipt(s, answer);
       return;

@@ -161,6 +161,7 @@ int list_reopenings(const Settings& s) {
 struct PeopleAnswers {
   std::string name, vendor, language = "ja", zone, for_text = "90d", id, part, reason;
   std::vector<std::string> roles, permissions;
+  bool partial = false;
 };
 
 void add_user_commands(Program p, const std::shared_ptr<PeopleAnswers>& o) {
@@ -254,8 +255,10 @@ void add_reopening_commands(Program p, const std::shared_ptr<PeopleAnswers>& o) 
   CLI::App* approve = all->add_subcommand("approve", "Open what another person asked for");
   approve->add_option("id", o->id)->required();
   approve->add_option("--only", o->part, "a part of it: a link or a zone");
+  approve->add_flag("--partial", o->partial,
+                    "only to partly cut: hosts that the asset list protects pass again");
   approve->callback([o, &s, &exit] {
-    json body = {{"id", o->id}};
+    json body = {{"id", o->id}, {"partial", o->partial}};
     if (!o->part.empty()) body["target"] = o->part;
     const Answer answer = post(s, s.api_socket(), "/v1/reopenings/approve", body);
     exit = answer.exit;

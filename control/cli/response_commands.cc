@@ -60,7 +60,11 @@ std::string list_text(const json& list) {
 
 std::string step_text(const Settings& s, const json& step) {
   const std::string kind = step.value("kind", "");
-  if (kind == "cut") return (s.japanese ? "遮断 " : "cut ") + list_text(step.at("targets"));
+  if (kind == "cut") {
+    const bool partial = step.value("partial", false);
+    const char* what = partial ? (s.japanese ? "部分遮断 " : "cut partly ") : s.japanese ? "遮断 " : "cut ";
+    return what + list_text(step.at("targets"));
+  }
   if (kind == "wait") return fmt::format("{} {} s", s.japanese ? "待機" : "wait", step.value("wait_s", 0u));
   const std::string ja = step.value("text_ja", "");
   return (s.japanese ? "判断 " : "pause ") + (s.japanese && !ja.empty() ? ja : step.value("text_en", ""));

@@ -92,7 +92,10 @@ void print_status(const json& b) {
     }
     rows.push_back({l.value("link", ""),
                     l.at("zones")[0].get<std::string>() + " - " + l.at("zones")[1].get<std::string>(),
-                    l.value("cut", false) ? "CUT" : "open", std::to_string(count.value("flows_live", 0)),
+                    l.value("state", "") == "partial" ? "PARTLY CUT"
+                    : l.value("cut", false)           ? "CUT"
+                                                      : "open",
+                    std::to_string(count.value("flows_live", 0)),
                     std::to_string(count.value("packets", 0ull)), human_bytes(count.value("bytes", 0ull)),
                     !count.contains("last_packet_age_ms") || count.at("last_packet_age_ms").is_null()
                         ? "-"

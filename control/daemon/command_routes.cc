@@ -7,6 +7,7 @@
 #include "control/daemon/reopenings.h"
 #include "control/daemon/route_kit.h"
 #include "control/daemon/routes.h"
+#include "control/model/protected.h"
 #include "control/model/values.h"
 #include "dataplane/base/clock.h"
 
@@ -68,31 +69,41 @@ void require_own_host(const Caller& caller, const QuarantineKey& host, Daemon& d
   if ((seen & ~caller.zones) != 0) throw Refusal{403, "not_allowed", "the token is for another zone"};
 }
 
+// A partial cut keeps what the asset list protects: with nobody there it keeps nothing.
+Receipt with_warning(const Site& site, Receipt receipt) {
+  if (receipt.partial && (!site.assets || protected_of(*site.assets).empty()))
+    receipt.notes.push_back("no host is protected in the asset list: a partial cut keeps no flow");
+  return receipt;
+}
+
 // At once where one person is enough; else a request, unless root on this machine breaks the glass.
 json reopen(Daemon& daemon, const httplib::Request& request, const Caller& caller) {
   const json body = body_of(request);
   const Target target = target_of(daemon, body);
   std::string reason = text_field(body, "reason");
-  const bool glass = flag_field(body, "break_glass");
+  const bool glass = flag_field(body, "break_glass"), partial = flag_field(body, "partial");
   const auto site = daemon.site();
   const auto& people = site->model.people;
   if (glass && !caller.local_root)
     throw Refusal{403, "not_allowed", "break_glass: only for root on this machine"};
   if (people && people->reopen_people > 1 && !glass) {
     const Reopening waiting = daemon.reopenings().request(text_field(body, "target"), reason, caller.who,
-                                                          people->request_expires_s);
+                                                          people->request_expires_s, partial);
     return {{"request", to_json(waiting)}};
   }
   if (glass) {
     const std::string unrecorded = daemon.audit(
         caller.who, "reopen.break_glass",
-        json{{"target", text_field(body, "target")}, {"reason", reason}, {"alone", true}}.dump());
+        json{
+            {"target", text_field(body, "target")}, {"reason", reason}, {"alone", true}, {"partial", partial}}
+            .dump());
     spdlog::critical("BREAK GLASS: {} reopens {} alone: {}", caller.who.name, text_field(body, "target"),
                      reason);
     if (!unrecorded.empty()) spdlog::critical("BREAK GLASS: {}", unrecorded);
     reason = "BREAK GLASS: " + reason;
   }
-  return receipt_answer(daemon.links().reopen(target.links, caller.who, reason));
+  return receipt_answer(
+      with_warning(*site, daemon.links().reopen(target.links, caller.who, reason, 0, partial)));
 }
 
 // Opens or closes a vendor access by its name. Open needs an end: the dataplane holds it, also without
@@ -134,9 +145,10 @@ void add_command_routes(ApiServer& server, Daemon& daemon) {
     const json body = body_of(request);
     const Target target = target_of(daemon, body);
     const std::string reason = text_field(body, "reason");
-    const bool reset = flag_field(body, "reset");
+    const bool reset = flag_field(body, "reset"), partial = flag_field(body, "partial");
     require_own_links(caller, target.links);
-    return receipt_answer(daemon.links().cut(target.links, caller.who, reason, command, reset));
+    Receipt receipt = daemon.links().cut(target.links, caller.who, reason, command, reset, partial);
+    return receipt_answer(with_warning(*daemon.site(), std::move(receipt)));
   });
   server.post(
       "/v1/reopen", Permission::reopen_request,
@@ -187,8 +199,8 @@ void add_reopening_routes(ApiServer& server, Daemon& daemon) {
                         "the kernel does not know which person this root is: approve in the console, come "
                         "by sudo from your own login, or reopen with --break-glass"};
         const json body = body_of(request);
-        const auto [reopening, receipt] =
-            daemon.reopenings().approve(text_field(body, "id"), text_field(body, "target"), caller.who);
+        const auto [reopening, receipt] = daemon.reopenings().approve(
+            text_field(body, "id"), text_field(body, "target"), caller.who, flag_field(body, "partial"));
         json out = receipt_answer(receipt);
         out["request"] = to_json(reopening);
         return out;

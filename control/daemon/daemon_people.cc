@@ -28,14 +28,15 @@ void Daemon::start_people() {
     return target ? std::optional(target->links) : std::nullopt;
   };
   world.cut_now = [this] { return links_->cut_links(); };
+  world.partial_now = [this] { return links_->partial_links(); };
   world.cut_since = [this](const LinkSet& links, std::uint64_t wall_s) {
     LinkSet out;
     for (const LinkStatus& l : links_->status().links)
       if (l.cut && links.test(l.link.raw) && l.since_wall_ns / kSecond > wall_s) out.set(l.link.raw);
     return out;
   };
-  world.reopen = [this](const LinkSet& links, const Who& who, const std::string& reason) {
-    return links_->reopen(links, who, reason);
+  world.reopen = [this](const LinkSet& links, const Who& who, const std::string& reason, bool partial) {
+    return links_->reopen(links, who, reason, 0, partial);
   };
   world.audit = record;
   world.wall_s = [] { return wall_ns() / kSecond; };

@@ -132,10 +132,13 @@ std::string Menu::start() {
   add_command_routes(*server_, daemon_);
   server_->get("/v1/menu/links", Permission::view, [this](const httplib::Request&, const Caller&) {
     const auto site = daemon_.site();
-    const LinkSet cut = daemon_.links().cut_links();
+    const LinkSet cut = daemon_.links().cut_links(), partial = daemon_.links().partial_links();
     json links = json::array();
     for (const LinkDescription& l : describe_links(site->model))
-      links.push_back({{"link", l.name}, {"cut", cut.test(l.link.raw)}, {"clinical", l.clinical}});
+      links.push_back({{"link", l.name},
+                       {"cut", cut.test(l.link.raw)},
+                       {"partial", partial.test(l.link.raw)},
+                       {"clinical", l.clinical}});
     return json{{"site", site->model.name}, {"links", links}};
   });
   server_->post("/v1/menu/unlock", Permission::open, [this](const httplib::Request& r, const Caller& caller) {

@@ -79,6 +79,11 @@ void links(MetricsText& m, Daemon& daemon, const Site& site, const Attachment* a
   for (std::size_t i = 0; i < counts.size(); ++i)
     m.sample("sekisho_link_cut", {{"link", site.model.links[i].name}},
              std::uint64_t{cut.test(counts[i].link)});
+  const LinkSet partial = daemon.links().partial_links();
+  m.family("sekisho_link_partial", kGauge, "1: the link is cut, but protected hosts pass");
+  for (std::size_t i = 0; i < counts.size(); ++i)
+    m.sample("sekisho_link_partial", {{"link", site.model.links[i].name}},
+             std::uint64_t{partial.test(counts[i].link)});
   const auto each = [&](std::string_view name, std::string_view type, std::string_view help, auto field) {
     m.family(name, type, help);
     for (std::size_t i = 0; i < counts.size(); ++i)

@@ -75,6 +75,23 @@ Host host_of(const Site& site, std::uint8_t version, const std::uint8_t* bytes) 
   return h;
 }
 
+json row_view(const Site& site, const Key& k, const Group& group, bool is_protected) {
+  const Host source = host_of(site, k.ip_version, k.source);
+  const Host destination = host_of(site, k.ip_version, k.destination);
+  const ServiceWords service = service_words(site, k.protocol, k.port);
+  const std::string way = source.name + " → " + destination.name;
+  return {{"text", {{"en", way + ", " + service.en}, {"ja", way + "、" + service.ja}}},
+          {"link", site.link_name(static_cast<std::uint16_t>(sekisho_link_index(k.from_zone, k.to_zone)))},
+          {"from", site.zone_name(k.from_zone)},
+          {"to", site.zone_name(k.to_zone)},
+          {"source", source.view},
+          {"destination", destination.view},
+          {"service", service_name(site, k.protocol, k.port)},
+          {"flows", group.flows},
+          {"bytes", group.bytes},
+          {"protected", is_protected}};
+}
+
 // A server and who needs it.
 struct Server {
   Host host;
@@ -118,7 +135,8 @@ ServiceWords service_words(const Site& site, std::uint8_t protocol, std::uint16_
   return {name, name};
 }
 
-json preview_view(const Site& site, const LinkSet& links, const std::vector<abi::FlowRecord>& flows) {
+json preview_view(const Site& site, const LinkSet& links, const std::vector<abi::FlowRecord>& flows,
+                  bool partial) {
   std::unordered_map<Key, Group, KeyHash> groups;
   groups.reserve(std::min<std::size_t>(flows.size(), 1u << 17));
   std::uint64_t total = 0, bytes = 0;
@@ -137,21 +155,27 @@ json preview_view(const Site& site, const LinkSet& links, const std::vector<abi:
     const Group* group;
     bool is_protected;
   };
-  std::vector<Row> rows;
+  std::vector<Row> rows, staying;
   rows.reserve(groups.size());
-  std::uint64_t protected_flows = 0;
+  std::uint64_t protected_flows = 0, stay_flows = 0, stay_bytes = 0;
   std::map<std::string, json> protected_hosts;
   std::unordered_map<std::string, Server> servers;
   for (const auto& [key, group] : groups) {
     const Host source = host_of(site, key.ip_version, key.source);
     const Host destination = host_of(site, key.ip_version, key.destination);
     const bool is_protected = source.is_protected || destination.is_protected;
-    rows.push_back({&key, &group, is_protected});
+    const bool stays = partial && is_protected;
+    (stays ? staying : rows).push_back({&key, &group, is_protected});
     if (is_protected) {
       protected_flows += group.flows;
       for (const Host* h : {&source, &destination})
         if (h->is_protected && protected_hosts.size() < kPreviewGroups)
           protected_hosts.emplace(h->name, h->view);
+    }
+    if (stays) {
+      stay_flows += group.flows;
+      stay_bytes += group.bytes;
+      continue;
     }
     Server& server = servers[destination.view.at("address").get<std::string>()];
     if (server.flows == 0) server.host = destination;
@@ -162,31 +186,19 @@ json preview_view(const Site& site, const LinkSet& links, const std::vector<abi:
     server.services.insert(service_words(site, key.protocol, key.port).en);
   }
   // Protected first, then what carried most.
-  const std::size_t shown = std::min(rows.size(), kPreviewGroups);
-  std::partial_sort(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(shown), rows.end(),
-                    [](const Row& a, const Row& b) {
-                      return std::tuple(b.is_protected, b.group->bytes, b.group->flows) <
-                             std::tuple(a.is_protected, a.group->bytes, a.group->flows);
-                    });
-  json would_end = json::array();
-  for (std::size_t i = 0; i < shown; ++i) {
-    const Key& k = *rows[i].key;
-    const Host source = host_of(site, k.ip_version, k.source);
-    const Host destination = host_of(site, k.ip_version, k.destination);
-    const ServiceWords service = service_words(site, k.protocol, k.port);
-    const std::string way = source.name + " → " + destination.name;
-    would_end.push_back(
-        {{"text", {{"en", way + ", " + service.en}, {"ja", way + "、" + service.ja}}},
-         {"link", site.link_name(static_cast<std::uint16_t>(sekisho_link_index(k.from_zone, k.to_zone)))},
-         {"from", site.zone_name(k.from_zone)},
-         {"to", site.zone_name(k.to_zone)},
-         {"source", source.view},
-         {"destination", destination.view},
-         {"service", service_name(site, k.protocol, k.port)},
-         {"flows", rows[i].group->flows},
-         {"bytes", rows[i].group->bytes},
-         {"protected", rows[i].is_protected}});
-  }
+  const auto listed = [&](std::vector<Row>& all) {
+    const std::size_t shown = std::min(all.size(), kPreviewGroups);
+    std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(shown), all.end(),
+                      [](const Row& a, const Row& b) {
+                        return std::tuple(b.is_protected, b.group->bytes, b.group->flows) <
+                               std::tuple(a.is_protected, a.group->bytes, a.group->flows);
+                      });
+    json out = json::array();
+    for (std::size_t i = 0; i < shown; ++i)
+      out.push_back(row_view(site, *all[i].key, *all[i].group, all[i].is_protected));
+    return out;
+  };
+  const json would_end = listed(rows), stays = listed(staying);
 
   std::vector<const Server*> order;
   for (const auto& [address, server] : servers) order.push_back(&server);
@@ -218,16 +230,24 @@ json preview_view(const Site& site, const LinkSet& links, const std::vector<abi:
   }
   json protected_list = json::array();
   for (auto& [name, view] : protected_hosts) protected_list.push_back(std::move(view));
-  return {{"links", named},
-          {"flows", total},
-          {"bytes", bytes},
-          {"groups", groups.size()},
-          {"protected_flows", protected_flows},
-          {"protected", protected_list},
-          {"would_end", would_end},
-          {"depends", depends},
-          {"clinical", clinical},
-          {"ask_again", clinical || protected_flows > 0}};
+  json out = {{"links", named},
+              {"flows", total - stay_flows},
+              {"bytes", bytes - stay_bytes},
+              {"groups", rows.size()},
+              {"protected_flows", protected_flows},
+              {"protected", protected_list},
+              {"would_end", would_end},
+              {"depends", depends},
+              {"clinical", clinical},
+              {"ask_again", !partial && (clinical || protected_flows > 0)}};
+  if (partial) {
+    out["partial"] = true;
+    out["stays"] = stays;
+    out["stay_flows"] = stay_flows;
+    out["stay_bytes"] = stay_bytes;
+    out["stay_groups"] = staying.size();
+  }
+  return out;
 }
 
 }  // namespace sekisho::control

@@ -14,9 +14,11 @@ namespace sekisho::control {
 // The most groups (hosts and service) and servers that are listed; all are counted.
 inline constexpr std::size_t kPreviewGroups = 1000, kPreviewServers = 200;
 
-// {links, flows, bytes, groups, protected_flows, protected, would_end, depends, ask_again}
-nlohmann::json preview_view(const Site& site, const LinkSet& links,
-                            const std::vector<abi::FlowRecord>& flows);
+// {links, flows, bytes, groups, protected_flows, protected, would_end, depends, ask_again}. With `partial`:
+// of a partial cut, which ends no protected flow: those are not in flows, bytes, groups, would_end and
+// depends but in {stays, stay_flows, stay_bytes, stay_groups}, and nothing is asked again.
+nlohmann::json preview_view(const Site& site, const LinkSet& links, const std::vector<abi::FlowRecord>& flows,
+                            bool partial = false);
 
 struct ServiceWords {
   std::string en, ja;

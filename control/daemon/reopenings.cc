@@ -38,10 +38,11 @@ Reopening reopening_from(const json& from) {
   r.expires_s = from.at("expires_s").get<std::uint64_t>();
   const auto state = std::find(kStateNames.begin(), kStateNames.end(), from.at("state").get<std::string>());
   if (state == kStateNames.end()) throw std::runtime_error("an unknown state");
+  r.partial = from.value("partial", false);
   r.state = static_cast<Reopening::State>(state - kStateNames.begin());
   for (const json& p : from.at("parts"))
     r.parts.push_back({p.at("target").get<std::string>(), p.at("receipt").get<std::string>(),
-                       who_from(p.at("by")), p.at("wall_s").get<std::uint64_t>()});
+                       who_from(p.at("by")), p.at("wall_s").get<std::uint64_t>(), p.value("partial", false)});
   if (from.contains("declined_by")) r.declined_by = who_from(from.at("declined_by"));
   r.decline_reason = from.value("decline_reason", "");
   return r;
@@ -56,16 +57,14 @@ const char* name_of(Reopening::State state) {
 json to_json(const Reopening& r) {
   json parts = json::array();
   for (const Reopening::Part& p : r.parts)
-    parts.push_back(
-        {{"target", p.target}, {"receipt", p.receipt}, {"by", to_json(p.by)}, {"wall_s", p.wall_s}});
-  json out = {{"id", r.id},
-              {"target", r.target},
-              {"reason", r.reason},
-              {"by", to_json(r.by)},
-              {"created_s", r.created_s},
-              {"expires_s", r.expires_s},
-              {"state", name_of(r.state)},
-              {"parts", parts}};
+    parts.push_back({{"target", p.target},
+                     {"receipt", p.receipt},
+                     {"by", to_json(p.by)},
+                     {"wall_s", p.wall_s},
+                     {"partial", p.partial}});
+  json out = {{"id", r.id},           {"target", r.target},        {"reason", r.reason},
+              {"by", to_json(r.by)},  {"created_s", r.created_s},  {"expires_s", r.expires_s},
+              {"partial", r.partial}, {"state", name_of(r.state)}, {"parts", parts}};
   if (r.state == Reopening::State::declined) {
     out["declined_by"] = to_json(r.declined_by);
     out["decline_reason"] = r.decline_reason;
@@ -109,6 +108,7 @@ std::string Reopenings::save() const {
 void Reopenings::said(const Who& who, const char* action, const Reopening& r, const std::string& part) const {
   json details = {{"request", r.id}, {"target", r.target}, {"reason", r.reason}, {"asked_by", r.by.name}};
   if (!part.empty()) details["part"] = part;
+  if (r.partial || (!r.parts.empty() && r.parts.back().partial)) details["partial"] = true;
   if (!r.decline_reason.empty()) details["decline_reason"] = r.decline_reason;
   if (world_.audit) world_.audit(who, action, details.dump());
 }
@@ -118,8 +118,10 @@ LinkSet Reopenings::left_of(const Reopening& r) const {
   auto links = world_.links_of(r.target);
   if (!links) return {};
   for (const Reopening::Part& p : r.parts)
-    if (const auto opened = world_.links_of(p.target)) *links &= ~*opened;
-  return *links & world_.cut_now();
+    if (const auto opened = world_.links_of(p.target); opened && (r.partial || !p.partial))
+      *links &= ~*opened;
+  *links &= world_.cut_now();
+  return r.partial ? *links & ~world_.partial_now() : *links;
 }
 
 void Reopenings::expire() {
@@ -157,17 +159,19 @@ Reopening& Reopenings::find(const std::string& id) {
 }
 
 Reopening Reopenings::request(const std::string& target, const std::string& reason, const Who& who,
-                              std::uint64_t expires_within_s) {
+                              std::uint64_t expires_within_s, bool partial) {
   const std::lock_guard lock(mutex_);
   expire();
   const auto links = world_.links_of(target);
   if (!links) throw Refusal{404, "no_such_target", target.substr(0, 64)};
   if ((*links & world_.cut_now()).none()) throw Refusal{409, "not_cut", "nothing of " + target + " is cut"};
+  if (partial && (*links & world_.cut_now() & ~world_.partial_now()).none())
+    throw Refusal{409, "not_cut", "nothing of " + target + " is fully cut"};
   std::size_t waiting = 0;
   for (const Reopening& r : all_) {
     if (r.state != Reopening::State::waiting) continue;
     ++waiting;
-    if (r.target == target)
+    if (r.target == target && r.partial == partial)
       throw Refusal{409, "already_asked", r.id + " asks for the same and waits for a second person"};
   }
   if (waiting >= kMostWaiting) throw Refusal{409, "too_many", "64 requests wait already"};
@@ -176,6 +180,7 @@ Reopening Reopenings::request(const std::string& target, const std::string& reas
   r.target = target;
   r.reason = reason;
   r.by = who;
+  r.partial = partial;
   r.created_s = world_.wall_s();
   r.expires_s = r.created_s + expires_within_s;
   r.deadline_s = world_.monotonic_s() + expires_within_s;
@@ -189,7 +194,7 @@ Reopening Reopenings::request(const std::string& target, const std::string& reas
 }
 
 std::pair<Reopening, Receipt> Reopenings::approve(const std::string& id, const std::string& part,
-                                                  const Who& who) {
+                                                  const Who& who, bool partial) {
   const std::lock_guard lock(mutex_);
   expire();
   Reopening& r = find(id);
@@ -206,15 +211,20 @@ std::pair<Reopening, Receipt> Reopenings::approve(const std::string& id, const s
   if ((*wanted & ~*whole).any())
     throw Refusal{400, "not_a_part", part.substr(0, 64) + " is not a part of " + r.target};
   LinkSet open = *wanted & left_of(r);
-  if (open.none()) throw Refusal{409, "not_cut", "nothing of it is cut any more"};
+  partial = partial || r.partial;
+  if (partial) open &= ~world_.partial_now();
+  if (open.none())
+    throw Refusal{409, "not_cut",
+                  partial ? "nothing of it is fully cut any more" : "nothing of it is cut any more"};
   if (world_.cut_since(open, r.created_s).any())
     throw Refusal{
         409, "cut_since",
         "links of it were cut again after " + r.id + " was asked for: ask anew, or approve another part"};
   const Receipt receipt = world_.reopen(
-      open, who, fmt::format("{} asked by {}: {}", r.id, r.by.name, r.reason).substr(0, kAuditMaxField));
+      open, who, fmt::format("{} asked by {}: {}", r.id, r.by.name, r.reason).substr(0, kAuditMaxField),
+      partial);
   if (receipt.outcome == Outcome::refused) return {r, receipt};
-  r.parts.push_back({part.empty() ? r.target : part, receipt.id, who, world_.wall_s()});
+  r.parts.push_back({part.empty() ? r.target : part, receipt.id, who, world_.wall_s(), partial});
   if (left_of(r).none()) r.state = Reopening::State::done;
   said(who, "reopen.approve", r, part);
   // If this fails the links are open all the same; the next start finds that and closes the request.

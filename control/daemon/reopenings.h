@@ -1,7 +1,8 @@
 // Reopenings that wait for a second person. Kept in one file (whole, fsynced), so that a restart forgets
 // none.
 //
-// A request names links; another person approves all of it or a part, each part with its own receipt. A
+// A request names links; another person approves all of it or a part, each part with its own receipt. It may
+// ask, or be approved, for less: that fully cut links become partly cut (protected hosts pass). A
 // request expires, a reopening that was done does not. A link that was cut after the request was made is not
 // opened by it. Thread safety: every call, any thread; one mutex, held while links are reopened, so that two
 // approvals of the same request cannot both act. A cut takes no lock of this.
@@ -26,11 +27,13 @@ struct Reopening {
     std::string target, receipt;
     Who by;
     std::uint64_t wall_s = 0;
+    bool partial = false;  // only to partly cut
   };
   std::string id;  // "r-12"
   std::string target, reason;
   Who by;
   std::uint64_t created_s = 0, expires_s = 0;  // wall
+  bool partial = false;                        // only to partly cut
   State state = State::waiting;
   std::vector<Part> parts;  // opened so far
   Who declined_by;
@@ -47,10 +50,10 @@ class Reopenings {
   // What it needs of the gateway.
   struct World {
     std::function<std::optional<LinkSet>(const std::string& target)> links_of;
-    std::function<LinkSet()> cut_now;
+    std::function<LinkSet()> cut_now, partial_now;  // partial: those of cut that are only partly cut
     // Those of `links` that somebody cut after that moment.
     std::function<LinkSet(const LinkSet& links, std::uint64_t wall_s)> cut_since;
-    std::function<Receipt(const LinkSet&, const Who&, const std::string& reason)> reopen;
+    std::function<Receipt(const LinkSet&, const Who&, const std::string& reason, bool partial)> reopen;
     std::function<void(const Who&, const std::string& action, const std::string& details_json)> audit;
     std::function<std::uint64_t()> wall_s, monotonic_s;
   };
@@ -60,9 +63,11 @@ class Reopenings {
 
   // All throw Refusal.
   Reopening request(const std::string& target, const std::string& reason, const Who& who,
-                    std::uint64_t expires_within_s);
-  // `part`: a target inside of the request's; empty: all that is left of it.
-  std::pair<Reopening, Receipt> approve(const std::string& id, const std::string& part, const Who& who);
+                    std::uint64_t expires_within_s, bool partial = false);
+  // `part`: a target inside of the request's; empty: all that is left of it. `partial`: only to partly cut; a
+  // request for all then still waits.
+  std::pair<Reopening, Receipt> approve(const std::string& id, const std::string& part, const Who& who,
+                                        bool partial = false);
   Reopening decline(const std::string& id, const std::string& reason, const Who& who);
   // Newest first.
   std::vector<Reopening> list();

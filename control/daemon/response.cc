@@ -99,8 +99,8 @@ std::optional<Notice> notice_of(const Receipt& r) {
   Notice n;
   n.kind = r.kind == CommandKind::adopt ? "cut.direct" : to_string(r.kind);
   n.severity = words.severity;
-  n.title_en = fmt::format("{}: {}", words.en, what);
-  n.title_ja = fmt::format("{}: {}", words.ja, what);
+  n.title_en = fmt::format("{}{}: {}", words.en, r.partial ? " (partial)" : "", what);
+  n.title_ja = fmt::format("{}{}: {}", words.ja, r.partial ? "(部分)" : "", what);
   if (r.outcome == Outcome::unconfirmed) {
     std::string cables;
     for (const std::string& cable : r.cables) cables += (cables.empty() ? "" : ", ") + cable;
@@ -133,9 +133,8 @@ std::vector<std::string> Response::start() {
     const auto target = find_target(*daemon_.site(), name);
     return target ? std::optional(target->links) : std::nullopt;
   };
-  hands.cut = [this](const LinkSet& links, const Who& who, const std::string& reason, bool reset) {
-    return daemon_.links().cut(links, who, reason, 0, reset);
-  };
+  hands.cut = [this](const LinkSet& links, const Who& who, const std::string& reason, bool reset,
+                     bool partial) { return daemon_.links().cut(links, who, reason, 0, reset, partial); };
   hands.count = [this](const LinkSet& links) { return count_links(daemon_, links); };
   hands.audit = [this](const Who& who, const std::string& action, const std::string& details) {
     return daemon_.audit(who, action, details);

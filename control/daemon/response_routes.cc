@@ -58,6 +58,7 @@ json playbooks_view(Daemon& daemon) {
       steps.push_back({{"kind", s.at("kind")},
                        {"targets", s.at("targets")},
                        {"reset", s.at("reset")},
+                       {"partial", s.at("partial")},
                        {"text_en", s.at("text_en")},
                        {"text_ja", s.at("text_ja")},
                        {"wait_s", s.at("wait_s")}});
@@ -110,7 +111,8 @@ json preview(Daemon& daemon, const httplib::Request& request) {
     else
       failure = asked.failure().what;
   }
-  json out = preview_view(*site, target.links, list.flows);
+  // partial=1: of a partial cut, which leaves protected hosts alone.
+  json out = preview_view(*site, target.links, list.flows, parameter(request, "partial") == "1");
   out["target"] = target.name;
   out["kind"] = target.kind;
   out["dataplane"] = session_state_name(state);

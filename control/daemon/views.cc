@@ -148,6 +148,10 @@ json impact_view(const Site& site, const LinkSet& links, const std::vector<abi::
           {"groups", sums.size()}, {"would_end", rows}};
 }
 
+const char* link_state(const LinkControlStatus& status, std::uint16_t link) {
+  return status.partial.test(link) ? "partial" : status.cut.test(link) ? "cut" : "open";
+}
+
 json status_view(const Site& site, const LinkControlStatus& status) {
   json links = json::array();
   for (const Link& l : site.model.links) {
@@ -155,6 +159,7 @@ json status_view(const Site& site, const LinkControlStatus& status) {
     json one = {{"link", l.name},
                 {"zones", {site.zone_name(l.zone_a), site.zone_name(l.zone_b)}},
                 {"cut", status.cut.test(index)},
+                {"state", link_state(status, index)},
                 {"clinical", l.clinical},
                 {"mode", l.mode == abi::LinkMode::learn ? "learn" : "enforce"},
                 {"fail", l.fail == abi::FailMode::open ? "open" : "closed"},

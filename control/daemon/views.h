@@ -22,6 +22,8 @@ nlohmann::json flow_view(const Site& site, const abi::FlowRecord& flow, std::uin
 // What a cut of `links` would end, summed by zones, hosts and service, the largest first.
 nlohmann::json impact_view(const Site& site, const LinkSet& links, const std::vector<abi::FlowRecord>& flows);
 
+// "open", "partial" (cut, but protected hosts pass) or "cut".
+const char* link_state(const LinkControlStatus& status, std::uint16_t link);
 nlohmann::json status_view(const Site& site, const LinkControlStatus& links);
 // The signature set in force; null: none.
 nlohmann::json signatures_view(const Site& site);

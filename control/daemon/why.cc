@@ -42,6 +42,11 @@ bool access_open(const sekisho_words* words, std::uint16_t access, std::uint64_t
   return word.state == SEKISHO_WORD_OPEN && now_ns < word.deadline_ns;
 }
 
+bool is_protected(const Site& site, const Address& address) {
+  const Asset* asset = site.assets ? site.assets->find(address) : nullptr;
+  return asset != nullptr && asset->is_protected;
+}
+
 }  // namespace
 
 json why(const Site& site, const LinkControlStatus& links, const WhyQuestion& question,
@@ -76,7 +81,10 @@ json why(const Site& site, const LinkControlStatus& links, const WhyQuestion& qu
       });
       const std::uint32_t index = sekisho_link_index(a, b);
       const Link* link = site.find_link(static_cast<std::uint16_t>(index));
-      const bool cut = links.cut.test(index);
+      const bool partial = links.partial.test(index);
+      const bool cut =
+          links.cut.test(index) &&
+          !(partial && (is_protected(site, question.source) || is_protected(site, question.destination)));
       const bool isolated = quarantined(links, question.source) || quarantined(links, question.destination);
       const bool learning =
           link != nullptr && link->mode == abi::LinkMode::learn && now_wall_s < link->learn_until_wall_s;
@@ -85,6 +93,7 @@ json why(const Site& site, const LinkControlStatus& links, const WhyQuestion& qu
                   {"to", site.zone_name(b)},
                   {"link", site.link_name(static_cast<std::uint16_t>(index))},
                   {"link_cut", cut},
+                  {"link_partial", partial},
                   {"quarantined", isolated},
                   {"policy", kActions[static_cast<std::size_t>(e.action)]}};
       if (e.rule == Explanation::kDefault) {

@@ -94,8 +94,9 @@ void latch_cut(const DirectPlaces& places, const LinkSet& links, DirectCut& resu
     return;
   }
   for (const std::string& text : read.reports) result.problems.push_back(text);
-  if (!result.stored) result.changed = links & ~read.state.cut;
+  if (!result.stored) result.changed = links & ~(read.state.cut & ~read.state.partial);
   read.state.cut |= links;
+  read.state.partial &= ~links;
   std::string error;
   result.latched = latch.write(read.state, error);
   if (!result.latched)
@@ -129,7 +130,7 @@ DirectCut cut_direct(const DirectPlaces& places, const LinkSet& links, const Who
       continue;
     }
     WordsWriter writer(file->words());
-    const LinkSet before = writer.read_cut();
+    const LinkSet before = writer.read_cut() & ~writer.read_partial();
     result.generation = writer.cut(links);
     result.stored_ns = monotonic_ns();
     result.stored = true;

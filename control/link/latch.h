@@ -28,6 +28,7 @@ struct LatchState {
   std::uint64_t wall_ns = 0;               // when written
   std::array<std::uint8_t, 16> boot_id{};  // of the boot that wrote it
   LinkSet cut;
+  LinkSet partial;  // those of `cut` that are only partly cut; earlier versions read them as cut
   std::vector<LatchedHost> quarantine;  // at most SEKISHO_QUARANTINE_SLOTS
   std::vector<std::string> zones;       // names by number, at most 64; empty: not known yet
 };

@@ -17,7 +17,7 @@ namespace sekisho::control::latch_slot {
 namespace {
 
 constexpr std::uint64_t kMagic = 0x314843544c4b5353ull;  // "SSKLTCH1"
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  // 1: without SlotPartial; still written where nothing is partial
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kZoneName = 32;
 
@@ -40,10 +40,29 @@ struct SlotHost {
   std::uint32_t kind, reserved;
   std::uint64_t until_wall_ns, until_mono_ns;
 };
+// After the hosts: which of the cut links are only partly cut.
+struct SlotPartial {
+  std::uint64_t magic;
+  std::uint8_t partial[264];  // bit per link
+};
+constexpr std::uint64_t kPartialMagic = 0x3154524150534b53ull;  // "SKSPART1"
+static_assert(std::is_trivially_copyable_v<SlotPartial> && sizeof(SlotPartial) == 272);
 static_assert(std::is_trivially_copyable_v<SlotHeader> && sizeof(SlotHeader) == 96 + 264 + 2048);
 static_assert(sizeof(SlotHost) == 40 && SEKISHO_MAX_LINKS <= 264 * 8);
 constexpr std::size_t kSlotBytes =
-    (sizeof(SlotHeader) + SEKISHO_QUARANTINE_SLOTS * sizeof(SlotHost) + kPage - 1) / kPage * kPage;
+    (sizeof(SlotHeader) + SEKISHO_QUARANTINE_SLOTS * sizeof(SlotHost) + sizeof(SlotPartial) + kPage - 1) /
+    kPage * kPage;
+static_assert(kSlotBytes == 21 * kPage);  // as before there was a SlotPartial: slots stay preallocated
+
+void put_bits(std::uint8_t* bits, const LinkSet& links) {
+  for (std::size_t i = 0; i < SEKISHO_MAX_LINKS; ++i)
+    if (links[i]) bits[i / 8] = static_cast<std::uint8_t>(bits[i / 8] | 1u << i % 8);
+}
+LinkSet get_bits(const std::uint8_t* bits) {
+  LinkSet links;
+  for (std::size_t i = 0; i < SEKISHO_MAX_LINKS; ++i) links.set(i, (bits[i / 8] >> i % 8 & 1) != 0);
+  return links;
+}
 
 bool write_bytes(int fd, std::span<const std::uint8_t> bytes, std::size_t at) {
   while (!bytes.empty()) {
@@ -86,15 +105,16 @@ std::size_t encode(const LatchState& state, std::vector<std::uint8_t>& buffer) {
   SlotHeader header{};
   const std::size_t hosts = std::min<std::size_t>(state.quarantine.size(), SEKISHO_QUARANTINE_SLOTS);
   header.magic = kMagic;
-  header.version = kVersion;
-  header.bytes = static_cast<std::uint32_t>(sizeof header + hosts * sizeof(SlotHost));
+  const bool partial = state.partial.any();
+  header.version = partial ? kVersion : 1;
+  const std::size_t end = sizeof header + hosts * sizeof(SlotHost);
+  header.bytes = static_cast<std::uint32_t>(end + (partial ? sizeof(SlotPartial) : 0));
   header.sequence = state.sequence;
   header.wall_ns = state.wall_ns;
   std::memcpy(header.boot_id, state.boot_id.data(), sizeof header.boot_id);
   header.hosts = static_cast<std::uint32_t>(hosts);
   header.zones = static_cast<std::uint32_t>(std::min<std::size_t>(state.zones.size(), SEKISHO_MAX_ZONES));
-  for (std::size_t i = 0; i < SEKISHO_MAX_LINKS; ++i)
-    if (state.cut[i]) header.cut[i / 8] = static_cast<std::uint8_t>(header.cut[i / 8] | 1u << i % 8);
+  put_bits(header.cut, state.cut);
   for (std::uint32_t i = 0; i < header.zones; ++i)
     std::memcpy(header.zone[i], state.zones[i].data(), std::min(state.zones[i].size(), kZoneName - 1));
   const std::size_t pages = (header.bytes + kPage - 1) / kPage * kPage;
@@ -107,6 +127,12 @@ std::size_t encode(const LatchState& state, std::vector<std::uint8_t>& buffer) {
     record.until_wall_ns = host.until_wall_ns;
     record.until_mono_ns = host.until_mono_ns;
     std::memcpy(buffer.data() + sizeof header + i * sizeof record, &record, sizeof record);
+  }
+  if (partial) {
+    SlotPartial record{};
+    record.magic = kPartialMagic;
+    put_bits(record.partial, state.partial & state.cut);
+    std::memcpy(buffer.data() + end, &record, sizeof record);
   }
   std::memcpy(buffer.data(), &header, sizeof header);
   header.checksum = checksum({buffer.data(), header.bytes});
@@ -149,7 +175,12 @@ bool decode(std::span<std::uint8_t> slot, LatchState& state, std::string& why,
   state.sequence = header.sequence;
   state.wall_ns = header.wall_ns;
   std::memcpy(state.boot_id.data(), header.boot_id, sizeof header.boot_id);
-  for (std::size_t i = 0; i < SEKISHO_MAX_LINKS; ++i) state.cut.set(i, (header.cut[i / 8] >> i % 8 & 1) != 0);
+  state.cut = get_bits(header.cut);
+  const std::size_t end = sizeof header + header.hosts * sizeof(SlotHost);
+  if (SlotPartial partial; header.version >= 2 && end + sizeof partial <= header.bytes) {
+    std::memcpy(&partial, slot.data() + end, sizeof partial);
+    if (partial.magic == kPartialMagic) state.partial = get_bits(partial.partial) & state.cut;
+  }
   for (std::uint32_t i = 0; i < header.zones; ++i)
     state.zones.emplace_back(header.zone[i], ::strnlen(header.zone[i], kZoneName));
   for (std::uint32_t i = 0; i < header.hosts; ++i) {

@@ -27,6 +27,8 @@ void LinkControl::State::adopt(const LinkSet& found) {
   await_obedience(workers.get(), options.deadline_ns, false, r);
   name_links(r);
   kept.cut |= found;
+  kept.partial &= ~found;
+  kept.partial |= found & writer.read_partial();
   write_latch(r);
   finish(r);
 }
@@ -47,6 +49,7 @@ void LinkControl::State::adopt_note(const DirectNote& note, LinkSet& found) {
   await_obedience(workers.get(), options.deadline_ns, false, r);
   name_links(r);
   kept.cut |= note.links & writer.read_cut();
+  kept.partial &= ~note.links | writer.read_partial();
   write_latch(r);
   finish(r);
   found &= ~note.links;
@@ -64,11 +67,16 @@ void LinkControl::State::adopt_foreign() {
     // Holding the lock for an instant: a direct cut that has stored has also left its note then.
     std::unique_lock words(words_mutex, std::defer_lock);
     const bool locked = lock_words(words, kLockWait);
-    const LinkSet now = writer.read_cut();
-    found = now & ~own_cut;
-    opened = own_cut & ~now;
+    const LinkSet now = writer.read_cut(), now_partial = writer.read_partial();
+    const LinkSet own_full = own_cut & ~own_partial;
+    found = (now & ~own_cut) | (now & ~now_partial & own_partial);
+    const LinkSet weaker = own_full & (~now | now_partial), gone = own_partial & ~now;
+    opened = weaker | gone;
     own_cut |= found;
-    if (opened.any()) writer.cut(opened);
+    own_partial &= ~found;
+    own_partial |= found & now_partial;
+    if (weaker.any()) writer.cut(weaker);
+    if (gone.any()) writer.set_partial(gone);
     expected_generation = writer.generation();
     if (locked) words_lock.unlock();
   }
@@ -141,24 +149,30 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
     return std::find(old.begin(), old.end(), names[zone]) == old.end();
   };
   // Cuts between known zones move with them; cuts of numbers that no zone had stay where they are.
-  LinkSet moved = s.kept.cut;
+  LinkSet moved = s.kept.cut, partial = s.kept.partial, full;
   std::string lost, renumbered;
   const auto zones = static_cast<std::uint32_t>(old.size());
   for (std::uint32_t a = 0; a < zones; ++a)
-    for (std::uint32_t b = 0; b <= a; ++b) moved.reset(sekisho_link_index(a, b));
+    for (std::uint32_t b = 0; b <= a; ++b) {
+      moved.reset(sekisho_link_index(a, b));
+      partial.reset(sekisho_link_index(a, b));
+    }
   for (std::uint32_t a = 0; a < zones; ++a)
     for (std::uint32_t b = 0; b <= a; ++b) {
       if (!s.kept.cut[sekisho_link_index(a, b)]) continue;
       const std::size_t new_a = number(a), new_b = number(b);
       const std::string name = old[b] + "-" + old[a];
       const bool gone = new_a == names.size() || new_b == names.size();
+      const bool partly = !gone && s.kept.partial[sekisho_link_index(a, b)];
       if (gone) lost += (lost.empty() ? "" : ", ") + name;
       // A zone that is gone may have got another name: what is new is cut in its place.
       for (std::uint32_t x = 0; x < names.size(); ++x)
         for (std::uint32_t y = 0; y < names.size(); ++y)
           if ((new_a == names.size() ? is_new(x) : x == new_a) &&
-              (new_b == names.size() ? is_new(y) : y == new_b))
+              (new_b == names.size() ? is_new(y) : y == new_b)) {
             moved.set(sekisho_link_index(x, y));
+            (partly ? partial : full).set(sekisho_link_index(x, y));
+          }
       if ((gone || new_a != a || new_b != b) && renumbered.size() < 500)
         renumbered += (renumbered.empty() ? "" : ", ") + name;
     }
@@ -171,7 +185,8 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
   const LatchState before = s.kept;
   s.kept.zones = names;
   s.kept.cut = moved;
-  if (live || moved == before.cut) {
+  s.kept.partial = partial &= ~full;
+  if (live || (moved == before.cut && partial == before.partial)) {
     if (s.health_is_uninitialised() || s.write_latch(error)) return true;
     s.kept = before;
     return false;
@@ -186,6 +201,7 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
     }
     s.writer.cut(moved);
     s.own_cut |= moved;
+    s.own_partial &= ~moved;
     s.words_lock.unlock();
   }
   if (!s.write_latch(error)) {
@@ -197,7 +213,9 @@ bool LinkControl::set_zones(const std::vector<std::string>& names, bool live, st
   const LinkSet open = before.cut & ~moved;
   if (locked) {
     s.writer.open(open);
+    s.writer.set_partial(partial);
     s.own_cut &= ~open;
+    s.own_partial = partial;
     s.words_lock.unlock();
   } else {
     s.report(

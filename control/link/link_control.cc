@@ -60,7 +60,7 @@ void LinkControl::describe(std::vector<LinkDescription> links) {
 }
 
 Receipt LinkControl::cut(const LinkSet& links, const Who& who, const std::string& reason,
-                         std::uint64_t command_ns, bool reset) {
+                         std::uint64_t command_ns, bool reset, bool partial) {
   State& s = *state_;
   const std::uint64_t entered = s.options.now_ns();
   if (links.none())
@@ -70,15 +70,17 @@ Receipt LinkControl::cut(const LinkSet& links, const Who& who, const std::string
   FlowBaseline baseline;
   std::unique_lock words(s.words_mutex);
   const bool locked = s.words_lock.lock(kCutLockWait);
-  const LinkSet before = s.writer.read_cut();
+  const LinkSet before = s.writer.read_cut(), before_partial = s.writer.read_partial();
   if (s.obedience) read_baseline(*s.obedience, links, baseline);
-  const std::uint64_t generation = s.writer.cut(links, reset);
+  const std::uint64_t generation = partial ? s.writer.cut_partly(links, reset) : s.writer.cut(links, reset);
   const std::uint64_t stored = s.options.now_ns();
   ++s.serial;
   for (std::size_t i = links._Find_first(); i < links.size(); i = links._Find_next(i))
     s.cut_serial[i] = s.serial;
   ++s.expected_generation;
   s.own_cut |= links;
+  s.own_partial &= ~links;
+  if (partial) s.own_partial |= links & s.writer.read_partial();
   s.words_lock.unlock();
   const std::shared_ptr<Obedience> obedience = s.obedience;
   words.unlock();
@@ -86,8 +88,12 @@ Receipt LinkControl::cut(const LinkSet& links, const Who& who, const std::string
 
   Receipt r = s.begin(CommandKind::cut, who, reason, command_ns == 0 ? entered : command_ns);
   r.named = links;
-  r.changed = links & ~before;
+  r.changed = partial ? links & ~before : links & ~(before & ~before_partial);
+  if (!partial) r.raised = links & before_partial;
+  r.partial = partial;
   r.reset = reset;
+  if (partial && (links & before & ~before_partial).any())
+    r.notes.push_back("links that were fully cut stay fully cut; partly opening them is a reopening");
   r.generation = generation;
   r.stored_ns = stored;
   if (!locked) r.notes.push_back("the words lock was held by another process; the cut was stored without it");
@@ -101,7 +107,10 @@ Receipt LinkControl::cut(const LinkSet& links, const Who& who, const std::string
     const std::lock_guard again(s.words_mutex);
     const LinkSet still = links & s.writer.read_cut();
     if (still != links) r.notes.push_back("some of these links have been reopened meanwhile");
+    const LinkSet was_full = s.kept.cut & ~s.kept.partial;
     s.kept.cut |= still;
+    s.kept.partial &= ~links;
+    s.kept.partial |= still & s.writer.read_partial() & ~was_full;
   }
   s.write_latch(r);
   s.finish(r);
@@ -109,7 +118,7 @@ Receipt LinkControl::cut(const LinkSet& links, const Who& who, const std::string
 }
 
 // REQUIRES: record_mutex is not held.
-void LinkControl::State::reopen(Receipt& r, const LinkSet& links) {
+void LinkControl::State::reopen(Receipt& r, const LinkSet& links, const LinkSet& partly) {
   {
     const std::lock_guard guard(reopening_mutex);
     if (before_reopening) before_reopening(links);
@@ -117,18 +126,24 @@ void LinkControl::State::reopen(Receipt& r, const LinkSet& links) {
   std::unique_lock record(record_mutex);
   adopt_foreign();
   std::uint64_t started;
-  LinkSet before;
+  LinkSet before, before_partial;
   {
     const std::lock_guard words(words_mutex);
     started = serial;
     before = writer.read_cut();
+    before_partial = writer.read_partial();
   }
   r.named = links;
-  const LinkSet was_kept = kept.cut;
-  kept.cut &= ~links;
+  const LinkSet lower = partly & links & before & ~before_partial;
+  const LinkSet was_kept = kept.cut, was_partial = kept.partial;
+  kept.cut &= ~(links & ~partly);
+  kept.cut |= lower;
+  kept.partial &= kept.cut;
+  kept.partial |= lower;
   std::string error;
   if (!write_latch(error)) {
     kept.cut = was_kept;
+    kept.partial = was_partial;
     r.latch_error = error;
     r.refusal = "latch_failed: " + error + "; the links stay cut";
     finish(r);
@@ -148,18 +163,28 @@ void LinkControl::State::reopen(Receipt& r, const LinkSet& links) {
     } else {
       for (std::size_t i = links._Find_first(); i < links.size(); i = links._Find_next(i))
         later.set(i, cut_serial[i] > started);
-      const LinkSet open = links & ~later;
-      r.changed = open & before;
+      const LinkSet open = links & ~partly & ~later, to_partial = lower & ~later;
+      r.changed = (open & before) | to_partial;
       if (!writer.stamped()) writer.stamp(boot);
       own_cut &= ~open;
+      own_partial &= ~open;
+      own_partial |= to_partial;
       r.generation = writer.open(open);
+      if (to_partial.any()) r.generation = writer.set_partial(to_partial);
       r.stored_ns = options.now_ns();
       expected_generation = r.generation;
     }
     words_lock.unlock();
   }
   if (!r.refusal.empty() || later.any()) {
-    kept.cut |= r.refusal.empty() ? (was_kept & later) | later : was_kept;
+    if (r.refusal.empty()) {
+      kept.cut |= later;
+      kept.partial &= ~later;
+      kept.partial |= later & writer.read_partial() & ~(was_kept & ~was_partial);
+    } else {
+      kept.cut |= was_kept;
+      kept.partial = was_partial;
+    }
     if (!write_latch(error)) r.notes.push_back("the latch could not be set back: " + error);
     if (later.any()) r.notes.push_back("some of these links were cut again meanwhile and stay cut");
     if (!r.refusal.empty()) {
@@ -180,10 +205,11 @@ void LinkControl::State::reopen(Receipt& r, const LinkSet& links) {
 }
 
 Receipt LinkControl::reopen(const LinkSet& links, const Who& who, const std::string& reason,
-                            std::uint64_t command_ns) {
+                            std::uint64_t command_ns, bool partial) {
   Receipt r = state_->begin(CommandKind::reopen, who, reason, command_ns);
+  r.partial = partial;
   if (links.none()) return state_->refuse(std::move(r), "no_links: nothing was named");
-  state_->reopen(r, links);
+  state_->reopen(r, links, partial ? links : LinkSet());
   return r;
 }
 
@@ -195,7 +221,7 @@ Receipt LinkControl::undo(const Who& who, std::uint64_t command_ns) {
     s.adopt_foreign();
   }
   const LinkSet cut_now = cut_links();
-  LinkSet wanted;
+  LinkSet wanted, raised;
   std::string refusal = "nothing_to_undo: no cut of yours is known", id;
   {
     const std::lock_guard guard(s.info_mutex);
@@ -211,6 +237,7 @@ Receipt LinkControl::undo(const Who& who, std::uint64_t command_ns) {
                     std::to_string(s.undo_window_ns / kSecond) + " s; reopen instead";
         } else {
           wanted = it->changed & cut_now & ~claimed;
+          raised = it->raised;  // were partly cut before: so again
           id = it->id;
           if (it->changed.none())
             refusal = "nothing_to_undo: " + it->id + " changed nothing";
@@ -223,12 +250,13 @@ Receipt LinkControl::undo(const Who& who, std::uint64_t command_ns) {
         }
         break;
       }
-      if (cuts) claimed |= it->named;
+      if (cuts && !it->undone) claimed |= it->named;
     }
   }
   if (wanted.none()) return s.refuse(std::move(r), std::move(refusal));
   r.reason = "undo of " + id;
-  s.reopen(r, wanted);
+  if ((wanted & raised).any()) r.notes.push_back("links that were partly cut before are so again");
+  s.reopen(r, wanted, wanted & raised);
   if (r.outcome != Outcome::refused) {
     const std::lock_guard guard(s.info_mutex);
     for (Remembered& old : s.history)
@@ -243,6 +271,9 @@ void LinkControl::set_undo_window(std::uint64_t ns) {
 
 LinkSet LinkControl::cut_links() const {
   return state_->writer.read_cut();
+}
+LinkSet LinkControl::partial_links() const {
+  return state_->writer.read_partial();
 }
 std::uint64_t LinkControl::generation() const {
   return state_->writer.generation();

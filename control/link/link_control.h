@@ -1,6 +1,8 @@
 // The owner of words, latch and audit: cut, reopen, undo, quarantine, release.
 //
-// A link is cut if the latch, the words, or a note of a direct cut says so. Cut: words first (nothing between
+// A link is cut if the latch, the words, or a note of a direct cut says so; it is only partly cut (protected
+// hosts pass) if all that say cut say partial. From open to partial to cut is a cut, the other way a
+// reopening. Cut: words first (nothing between
 // the call and the store but one mutex and the words lock), wake, wait for the workers, latch, audit,
 // receipt. Reopen: latch first (must succeed), word last. A cut that arrives during a reopening wins. Thread
 // safety: every public call may come from any thread. cut() waits for no disk before it stores.
@@ -52,11 +54,12 @@ struct LinkDescription {
 struct LinkStatus {
   LinkIndex link;
   bool cut = true;
+  bool partial = false;             // cut, but protected hosts pass
   std::string receipt, by, reason;  // of the cut, if known
   std::uint64_t since_wall_ns = 0;  // 0: not known
 };
 struct LinkControlStatus {
-  LinkSet cut;
+  LinkSet cut, partial;           // partial: those of `cut` that are only partly cut
   std::vector<LinkStatus> links;  // described ones, and every cut one if none is described
   std::vector<QuarantinedHost> quarantine;
   std::uint64_t generation = 0;
@@ -90,10 +93,12 @@ class LinkControl {
 
   // command_ns: CLOCK_MONOTONIC at which the command arrived; 0: now. reset: the word is
   // SEKISHO_WORD_CUT_RESET (abi/words.h), so that the workers end the link's TCP connections with RST.
+  // partial: open links become partly cut; what is cut stays as it is.
   Receipt cut(const LinkSet& links, const Who& who, const std::string& reason, std::uint64_t command_ns = 0,
-              bool reset = false);
+              bool reset = false, bool partial = false);
+  // partial: cut links become partly cut; what is open or partly cut already stays as it is.
   Receipt reopen(const LinkSet& links, const Who& who, const std::string& reason,
-                 std::uint64_t command_ns = 0);
+                 std::uint64_t command_ns = 0, bool partial = false);
   // Reopens what the person's last cut (within undo_window) changed and nobody has cut since.
   Receipt undo(const Who& who, std::uint64_t command_ns = 0);
   // Instead of the options' own, from now on.
@@ -112,7 +117,8 @@ class LinkControl {
   void tick();
 
   LinkControlStatus status() const;
-  LinkSet cut_links() const;
+  LinkSet cut_links() const;  // partly or fully
+  LinkSet partial_links() const;
   std::optional<Receipt> receipt(const std::string& id) const;
   std::vector<std::string> receipts() const;  // ids, newest first
   // For the dataplane (pass by SCM_RIGHTS) and for the guard's loader; owned by this.

@@ -30,6 +30,7 @@ std::string audit_details(const Receipt& r) {
     out["links_changed"] = r.changed.count();
   }
   if (r.reset) out["reset"] = true;
+  if (r.partial) out["partial"] = true;
   if (!r.subject.empty()) out["host"] = r.subject;
   if (r.until_wall_ns != 0) out["until_wall_ns"] = r.until_wall_ns;
   if (!r.reason.empty()) out["reason"] = r.reason;
@@ -112,7 +113,7 @@ void LinkControl::State::finish(Receipt& r) {
   if (r.outcome == Outcome::refused || r.named.none()) return;
   const std::lock_guard guard(info_mutex);
   history.push_back(
-      {r.id, r.kind, r.who, r.reason, r.command_wall_ns, r.command_ns, r.named, r.changed, false});
+      {r.id, r.kind, r.who, r.reason, r.command_wall_ns, r.command_ns, r.named, r.changed, r.raised, false});
   if (history.size() > kHistory) history.pop_front();
 }
 

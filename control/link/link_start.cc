@@ -28,15 +28,18 @@ bool make_directory(const std::string& path, std::string& error) {
   return !failed;
 }
 
+struct OldCuts {
+  LinkSet cut, partial;
+};
 // Cuts of a file that stood in for the array on an earlier start. The file is done with then.
-LinkSet take_old_file(const WordsPlace& place) {
+OldCuts take_old_file(const WordsPlace& place) {
   std::string ignored;
   const auto old = WordsFile::open(place, WordsFile::Which::file_only, ignored);
   if (old == nullptr) return {};
   const WordsWriter writer(old->words());
-  const LinkSet cut = writer.stamped() ? writer.read_cut() : writer.read_said_cut();
+  const OldCuts cuts{writer.stamped() ? writer.read_cut() : writer.read_said_cut(), writer.read_partial()};
   ::unlink(place.file.c_str());
-  return cut;
+  return cuts;
 }
 
 }  // namespace
@@ -78,35 +81,44 @@ bool LinkControl::State::start(std::string& error) {
   }
 
   const LinkSet said = words_known ? writer.read_cut() : writer.read_said_cut();
-  LinkSet cut = kept.cut | said;
-  if (file->kind() == WordsKind::bpf_array) cut |= take_old_file(options.words);
+  const OldCuts old = file->kind() == WordsKind::bpf_array ? take_old_file(options.words) : OldCuts();
+  LinkSet cut = kept.cut | said | old.cut;
   std::vector<std::string> note_reports;
   const std::vector<DirectNote> notes = read_direct_notes(options.note_directory, note_reports);
   for (const std::string& text : note_reports) report(text);
-  for (const DirectNote& note : notes) cut |= note.links;
+  // Fully, unless all that say cut say partial. A direct cut is a full one.
+  LinkSet full = (kept.cut & ~kept.partial) | (said & ~writer.read_partial()) | (old.cut & ~old.partial);
+  for (const DirectNote& note : notes) {
+    cut |= note.links;
+    full |= note.links;
+  }
+  const LinkSet partial = cut & ~full;
 
   // Cut first; a words value is stamped only when it is whole, and only if a latch stands behind it.
   const bool nothing_known = read.health == LatchHealth::uninitialised;
   if (nothing_known)
     writer.cut(~writer.read_cut());  // zero is as cut, and leaves a first start possible
   else
-    writer.cut(cut);
+    writer.cut(full);
   const bool hosts_changed = adopt_quarantine(read, words_live);
   if (!words_live)
     for (std::uint32_t i = 0; i < SEKISHO_MAX_ACCESS; ++i) writer.set_access(i, false, 0);
+  if (!nothing_known) writer.set_partial(partial);
   if (!words_known) writer.open(~cut);
   if (!words_live && !nothing_known) writer.stamp(boot);
   own_cut = cut;
+  own_partial = nothing_known ? LinkSet() : partial;
   expected_generation = writer.generation();
   load_history(cut);
   if (nothing_known) return true;
 
-  LinkSet found = cut & ~kept.cut;
+  LinkSet found = (cut & ~kept.cut) | (full & kept.partial);
   if (found.any())
     report(std::to_string(found.count()) +
            " links were cut in the words or by hand, not in the latch: they stay cut");
   if (found.any() || hosts_changed || read.health != LatchHealth::good) {
     kept.cut = cut;
+    kept.partial = partial;
     if (!write_latch(problem)) report("the latch cannot be written: " + problem);
   }
   for (const DirectNote& note : notes) adopt_note(note, found);
@@ -166,7 +178,8 @@ void LinkControl::State::load_history(const LinkSet& cut) {
     const bool recent = r->command_wall_ns + options.undo_window_ns >= wall;
     if (!recent && unexplained.none()) break;
     if (r->outcome == Outcome::refused || r->named.none()) continue;
-    found.push_front({r->id, r->kind, r->who, r->reason, r->command_wall_ns, 0, r->named, r->changed, false});
+    found.push_front(
+        {r->id, r->kind, r->who, r->reason, r->command_wall_ns, 0, r->named, r->changed, r->raised, false});
     if (r->kind == CommandKind::cut || r->kind == CommandKind::adopt) unexplained &= ~r->changed;
   }
   // An undo after a cut of the same person has undone it.

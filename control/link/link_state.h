@@ -25,7 +25,7 @@ struct Remembered {
   std::string reason;
   std::uint64_t wall_ns = 0;
   std::uint64_t mono_ns = 0;  // 0: of an earlier process
-  LinkSet named, changed;
+  LinkSet named, changed, raised;
   bool undone = false;
 };
 
@@ -52,6 +52,7 @@ struct LinkControl::State {
   std::uint64_t serial = 0;  // counts cuts
   std::array<std::uint64_t, SEKISHO_MAX_LINKS> cut_serial{};
   LinkSet own_cut;                        // what our own stores have left; the words should say the same
+  LinkSet own_partial;                    // those of own_cut that are only partly cut
   std::uint64_t expected_generation = 0;  // after our own last store
 
   std::mutex reopening_mutex;  // before any other lock; held while the listener runs
@@ -97,7 +98,8 @@ struct LinkControl::State {
   void name_links(Receipt& receipt) const;
   Receipt refuse(Receipt receipt, std::string refusal);
   void forget_host(const QuarantineKey& key);
-  void reopen(Receipt& receipt, const LinkSet& links);
+  // Those of `partly` (of `links`) that are cut become partly cut, the others open.
+  void reopen(Receipt& receipt, const LinkSet& links, const LinkSet& partly = {});
 };
 
 }  // namespace sekisho::control

@@ -7,6 +7,7 @@ LinkControlStatus LinkControl::status() const {
   const State& s = *state_;
   LinkControlStatus out;
   out.cut = s.writer.read_cut();
+  out.partial = s.writer.read_partial();
   out.generation = s.writer.generation();
   out.words_kind = s.file->kind();
   out.words_path = s.file->path();
@@ -25,6 +26,7 @@ LinkControlStatus LinkControl::status() const {
     LinkStatus status;
     status.link = link;
     status.cut = out.cut[link.raw];
+    status.partial = out.partial[link.raw];
     for (auto it = s.history.rbegin(); status.cut && it != s.history.rend(); ++it) {
       if (it->kind != CommandKind::cut && it->kind != CommandKind::adopt) continue;
       if (!it->changed[link.raw]) continue;

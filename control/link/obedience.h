@@ -26,6 +26,7 @@ class Obedience {
   // LinkCounters of that worker.
   virtual std::uint64_t last_pass_ns(unsigned worker, LinkIndex link) noexcept = 0;
   virtual std::uint64_t flows_ended_by_cut(unsigned worker, LinkIndex link) noexcept = 0;
+  virtual std::uint64_t flows_live(unsigned worker, LinkIndex link) const noexcept = 0;
   // Wakes sleeping workers so that they read the words.
   virtual void wake() noexcept = 0;
 };

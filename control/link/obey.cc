@@ -110,6 +110,7 @@ void account_links(Obedience* obedience, const FlowBaseline& baseline, Receipt& 
     for (unsigned w = 0; w < workers; ++w) {
       link.last_packet_ns = std::max(link.last_packet_ns, obedience->last_pass_ns(w, link.link));
       ended += obedience->flows_ended_by_cut(w, link.link);
+      if (receipt.partial) link.flows_kept += obedience->flows_live(w, link.link);
     }
     // A dataplane that started anew counts from zero.
     link.flows_ended = ended >= baseline[link.link.raw] ? ended - baseline[link.link.raw] : ended;

@@ -86,6 +86,8 @@ json receipt_to_json(const Receipt& r) {
            {"generation", r.generation},
            {"named", runs(r.named)},
            {"changed", runs(r.changed)},
+           {"raised", runs(r.raised)},
+           {"partial", r.partial},
            {"nothing_changed", r.nothing_changed()},
            {"missing_workers", r.missing},
            {"cables", r.cables},
@@ -103,7 +105,8 @@ json receipt_to_json(const Receipt& r) {
                             {"name", link.name},
                             {"changed", link.changed},
                             {"last_packet_ns", link.last_packet_ns},
-                            {"flows_ended", link.flows_ended}});
+                            {"flows_ended", link.flows_ended},
+                            {"flows_kept", link.flows_kept}});
   for (const WorkerReceipt& worker : r.workers)
     out["workers"].push_back({{"worker", worker.worker},
                               {"obeyed", worker.obeyed},
@@ -136,6 +139,8 @@ std::optional<Receipt> receipt_from_json(const json& in) try {
   r.generation = in.at("generation").get<std::uint64_t>();
   r.named = links_of(in.at("named"));
   r.changed = links_of(in.at("changed"));
+  if (in.contains("raised")) r.raised = links_of(in.at("raised"));
+  r.partial = in.value("partial", false);
   r.missing = in.at("missing_workers").get<std::vector<unsigned>>();
   r.cables = in.at("cables").get<std::vector<std::string>>();
   r.reset = in.at("reset").get<bool>();
@@ -148,7 +153,8 @@ std::optional<Receipt> receipt_from_json(const json& in) try {
   for (const json& link : in.at("links"))
     r.links.push_back({LinkIndex(link.at("index").get<std::uint16_t>()), link.at("name").get<std::string>(),
                        link.at("changed").get<bool>(), link.at("last_packet_ns").get<std::uint64_t>(),
-                       link.at("flows_ended").get<std::uint64_t>()});
+                       link.at("flows_ended").get<std::uint64_t>(),
+                       link.value("flows_kept", std::uint64_t{0})});
   for (const json& worker : in.at("workers"))
     r.workers.push_back({worker.at("worker").get<unsigned>(), worker.at("obeyed").get<bool>(),
                          worker.at("drained").get<bool>(), worker.at("asleep").get<bool>(),

@@ -36,6 +36,7 @@ struct LinkReceipt {
   bool changed = false;              // false: it was so already
   std::uint64_t last_packet_ns = 0;  // last one handed to a port; 0: none since the dataplane started
   std::uint64_t flows_ended = 0;
+  std::uint64_t flows_kept = 0;  // of a partial cut: live flows after it, those of protected hosts
 };
 
 struct Receipt {
@@ -53,10 +54,12 @@ struct Receipt {
   std::uint64_t until_wall_ns = 0;  // of a quarantine; 0: until released
   std::uint64_t generation = 0;
   LinkSet named, changed;          // links asked for; links whose state this changed
+  LinkSet raised;                  // of a cut: those of `changed` that were partly cut before
   std::vector<LinkReceipt> links;  // those of `named` that the configuration knows (all, if it knows none)
   std::vector<WorkerReceipt> workers;
   std::vector<unsigned> missing;    // workers that have not obeyed or drained
   std::vector<std::string> cables;  // ports to unplug when unconfirmed
+  bool partial = false;             // cut partly, or reopened to partly cut: protected hosts pass
   bool reset = false;               // of a cut: TCP connections are ended by RST
   bool latched = false;
   std::string latch_error;

@@ -37,7 +37,7 @@ struct Words {
   const char *receipt, *kinds[6], *outcomes[4], *by, *reason, *came, *stored, *confirmed, *link, *already,
       *last_packet, *no_packet, *flows, *worker, *obeyed, *drained, *asleep, *not_obeyed, *not_drained, *pull,
       *pull_any, *no_dataplane, *latched, *not_latched, *audited, *not_audited, *not_kept, *note, *host,
-      *until, *for_ever, *crossing, *nothing, *why;
+      *until, *for_ever, *crossing, *nothing, *why, *partial, *partial_means, *kept;
 };
 
 constexpr Words kEnglish{
@@ -76,6 +76,9 @@ constexpr Words kEnglish{
     "quarantine stops only what crosses this gateway",
     "nothing had to be changed",
     "why",
+    " (partial)",
+    "partial: protected hosts pass as the rules say, everything else is cut",
+    "flows of protected hosts that stay",
 };
 constexpr Words kJapanese{
     "遮断実行記録",
@@ -114,6 +117,9 @@ constexpr Words kJapanese{
     "隔離は、このゲートウェイを通る通信だけを止めます",
     "変更は不要でした",
     "判定理由",
+    "(部分)",
+    "部分遮断: 保護対象機器の通信だけが規則に従って通ります。それ以外は遮断されます",
+    "維持した保護対象通信",
 };
 
 }  // namespace
@@ -136,8 +142,9 @@ std::string subject_of(const Receipt& r) {
 
 std::string receipt_text(const Receipt& r, Language language) {
   const Words& w = language == Language::japanese ? kJapanese : kEnglish;
-  std::string out = fmt::format("{} {}: {}\n", w.kinds[static_cast<unsigned>(r.kind)], subject_of(r),
-                                w.outcomes[static_cast<unsigned>(r.outcome)]);
+  std::string out =
+      fmt::format("{}{} {}: {}\n", w.kinds[static_cast<unsigned>(r.kind)], r.partial ? w.partial : "",
+                  subject_of(r), w.outcomes[static_cast<unsigned>(r.outcome)]);
   const auto line = [&out](const std::string& text) { out += "  " + text + "\n"; };
   if (!r.refusal.empty()) line(fmt::format("{}: {}", w.why, r.refusal));
   if (!r.id.empty()) line(fmt::format("{}: {}", w.receipt, r.id));
@@ -152,6 +159,7 @@ std::string receipt_text(const Receipt& r, Language language) {
   }
   if (r.outcome == Outcome::no_dataplane) line(w.no_dataplane);
   if (r.nothing_changed()) line(w.nothing);
+  if (r.partial) line(w.partial_means);
   if (r.stored_ns != 0) line(fmt::format("{}: {}", w.stored, span_text(r.stored_ns, r.command_ns)));
   if (r.confirmed_ns != 0) line(fmt::format("{}: {}", w.confirmed, span_text(r.confirmed_ns, r.command_ns)));
   for (const LinkReceipt& link : r.links) {
@@ -161,6 +169,7 @@ std::string receipt_text(const Receipt& r, Language language) {
                 ? std::string(w.no_packet)
                 : fmt::format("{} {}", w.last_packet, span_text(link.last_packet_ns, r.command_ns));
     if (r.kind == CommandKind::cut) text += fmt::format("; {}: {}", w.flows, link.flows_ended);
+    if (r.kind == CommandKind::cut && r.partial) text += fmt::format("; {}: {}", w.kept, link.flows_kept);
     line(text);
   }
   for (const WorkerReceipt& worker : r.workers) {

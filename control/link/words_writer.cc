@@ -51,6 +51,25 @@ std::uint64_t WordsWriter::cut(const LinkSet& links, bool reset) noexcept {
   return publish();
 }
 
+std::uint64_t WordsWriter::cut_partly(const LinkSet& links, bool reset) noexcept {
+  const std::uint32_t word = reset ? SEKISHO_WORD_PARTIAL_RESET : SEKISHO_WORD_PARTIAL;
+  for (std::size_t i = links._Find_first(); i < links.size(); i = links._Find_next(i)) {
+    const std::atomic_ref<std::uint32_t> at(w_->link[i]);
+    std::uint32_t now = SEKISHO_WORD_OPEN;
+    // A cut of somebody else in between wins.
+    if (!at.compare_exchange_strong(now, word) && reset && now == SEKISHO_WORD_PARTIAL)
+      at.compare_exchange_strong(now, word);
+  }
+  return publish();
+}
+
+std::uint64_t WordsWriter::set_partial(const LinkSet& links) noexcept {
+  for (std::size_t i = links._Find_first(); i < links.size(); i = links._Find_next(i))
+    if (sekisho_word_is_partial(load(w_->link[i])) == 0)
+      store(w_->link[i], std::uint32_t{SEKISHO_WORD_PARTIAL});
+  return publish();
+}
+
 std::uint64_t WordsWriter::open(const LinkSet& links) noexcept {
   for (std::size_t i = links._Find_first(); i < links.size(); i = links._Find_next(i))
     store(w_->link[i], std::uint32_t{SEKISHO_WORD_OPEN});
@@ -152,11 +171,19 @@ LinkSet WordsWriter::read_cut() const noexcept {
   return cut;
 }
 
+LinkSet WordsWriter::read_partial() const noexcept {
+  LinkSet partial;
+  for (std::size_t i = 0; i < SEKISHO_MAX_LINKS; ++i)
+    partial.set(i, sekisho_word_is_partial(load(w_->link[i])) != 0);
+  return partial;
+}
+
 LinkSet WordsWriter::read_said_cut() const noexcept {
   LinkSet cut;
   for (std::size_t i = 0; i < SEKISHO_MAX_LINKS; ++i) {
     const std::uint32_t word = load(w_->link[i]);
-    cut.set(i, word == SEKISHO_WORD_CUT || word == SEKISHO_WORD_CUT_RESET);
+    cut.set(i,
+            word == SEKISHO_WORD_CUT || word == SEKISHO_WORD_CUT_RESET || sekisho_word_is_partial(word) != 0);
   }
   return cut;
 }

@@ -33,6 +33,10 @@ class WordsWriter {
   // Each returns the new generation.
   // `reset`: SEKISHO_WORD_CUT_RESET; a link that is cut so already stays so without it, too.
   std::uint64_t cut(const LinkSet& links, bool reset = false) noexcept;
+  // Partly cut: only links that are open become so; what is cut stays cut, whoever stores at the same time.
+  std::uint64_t cut_partly(const LinkSet& links, bool reset = false) noexcept;
+  // Partly cut, whatever they were. REQUIRES: the words lock.
+  std::uint64_t set_partial(const LinkSet& links) noexcept;
   std::uint64_t open(const LinkSet& links) noexcept;
   std::uint64_t set_link(LinkIndex link, bool is_open) noexcept;
   // deadline: CLOCK_MONOTONIC ns; ignored when closing. False: index out of range.
@@ -49,7 +53,10 @@ class WordsWriter {
   std::uint64_t generation() const noexcept;
   // Everything that is not exactly `open`.
   LinkSet read_cut() const noexcept;
-  // Only what says cut, with or without reset (for words that were never stamped, where zero says nothing).
+  // Of those, what is exactly `partial`, with or without reset.
+  LinkSet read_partial() const noexcept;
+  // Only what says cut or partial, with or without reset (for words that were never stamped, where zero says
+  // nothing).
   LinkSet read_said_cut() const noexcept;
 
  private:

@@ -119,7 +119,8 @@ bool menu(Screen& screen) {
     std::size_t number = 0;
     for (const json& l : links)
       fmt::print("{:>3}  {} {}{}\n", ++number, screen.say("遮断", "cut"), l.value("link", ""),
-                 l.value("cut", false)        ? "  [" + screen.say("遮断中", "CUT") + "]"
+                 l.value("partial", false)    ? "  [" + screen.say("部分遮断中", "PARTLY CUT") + "]"
+                 : l.value("cut", false)      ? "  [" + screen.say("遮断中", "CUT") + "]"
                  : l.value("clinical", false) ? "  (" + screen.say("診療系", "clinical") + ")"
                                               : std::string());
     fmt::print("  a  {}\n  h  {}\n  u  {}\n  0  {}\n> ", screen.say("すべて遮断", "cut everything"),

@@ -60,6 +60,7 @@ PlaybookStep read_step(const TomlNode& node, Draft& draft) {
   } else if (cut) {
     step.targets = read_targets(*cut, draft, findings);
     step.reset = table.flag("reset", false);
+    step.partial = table.flag("partial", false);
     read_line(table, "note", step.text_en, findings);
     read_line(table, "note_ja", step.text_ja, findings);
   } else if (pause) {

@@ -53,6 +53,7 @@ struct PlaybookStep {
   Kind kind = Kind::cut;
   std::vector<std::string> targets;  // of a cut: what `sekisho cut` takes; all in one store
   bool reset = false;
+  bool partial = false;          // of a cut: protected hosts pass
   std::string text_en, text_ja;  // of a pause: what a person has to judge; else a remark
   std::uint32_t wait_s = 0;
   Position at;

@@ -23,6 +23,7 @@ json step_to_json(const StepRecord& r) {
   return {{"kind", kKinds[static_cast<int>(r.step.kind)]},
           {"targets", r.step.targets},
           {"reset", r.step.reset},
+          {"partial", r.step.partial},
           {"text_en", r.step.text_en},
           {"text_ja", r.step.text_ja},
           {"wait_s", r.step.wait_s},
@@ -46,6 +47,7 @@ StepRecord step_from_json(const json& j) {
   r.step.kind = static_cast<PlaybookStep::Kind>(kind - std::begin(kKinds));
   r.step.targets = j.at("targets").get<std::vector<std::string>>();
   r.step.reset = j.at("reset").get<bool>();
+  r.step.partial = j.value("partial", false);
   r.step.text_en = j.at("text_en").get<std::string>();
   r.step.text_ja = j.at("text_ja").get<std::string>();
   r.step.wait_s = j.at("wait_s").get<std::uint32_t>();

@@ -239,8 +239,8 @@ struct PlaybookRunner::State {
       Notice n;
       n.kind = "cut";
       n.severity = NoticeSeverity::critical;
-      n.title_en = "Cut: " + joined(step.targets);
-      n.title_ja = "遮断: " + joined(step.targets);
+      n.title_en = (step.partial ? "Partial cut: " : "Cut: ") + joined(step.targets);
+      n.title_ja = (step.partial ? "部分遮断: " : "遮断: ") + joined(step.targets);
       n.text_en = "Nothing was cut.";
       n.text_ja = "実際の遮断は行われていません。";
       n.fields = {{"run", a.run.id}, {"who", a.run.who.name}};
@@ -250,7 +250,7 @@ struct PlaybookRunner::State {
     }
     const std::string reason = fmt::format("playbook {} step {}{}{}", a.run.name, index + 1,
                                            a.run.reason.empty() ? "" : ": ", a.run.reason);
-    const Receipt receipt = hands.cut(links, a.run.who, reason, step.reset);
+    const Receipt receipt = hands.cut(links, a.run.who, reason, step.reset, step.partial);
     const std::lock_guard lock(mutex);
     StepRecord& record = a.run.steps[index];
     record.receipt = receipt.id;

@@ -25,7 +25,7 @@ namespace sekisho::control {
 struct PlaybookHands {
   // The links that a target means now; nothing: no such thing any more.
   std::function<std::optional<LinkSet>(const std::string& target)> find;
-  std::function<Receipt(const LinkSet&, const Who&, const std::string& reason, bool reset)> cut;
+  std::function<Receipt(const LinkSet&, const Who&, const std::string& reason, bool reset, bool partial)> cut;
   // Of a drill: what has passed each of these links so far, and their live flows (as flows_ended).
   std::function<std::vector<WouldDrop>(const LinkSet&)> count;
   // Empty: recorded.

@@ -21,7 +21,7 @@ class RegionObedience final : public Obedience {
   void wake() noexcept override { session_.wake(); }
 
   // Live flows of the link on that worker.
-  std::uint64_t flows_live(unsigned worker, LinkIndex link) const noexcept;
+  std::uint64_t flows_live(unsigned worker, LinkIndex link) const noexcept override;
   // CLOCK_MONOTONIC of the worker's last sign of life.
   std::uint64_t heartbeat_ns(unsigned worker) const noexcept;
 

@@ -53,6 +53,25 @@ LinkSet link(std::uint32_t a, std::uint32_t b) {
   return set;
 }
 
+TEST(Preview, APartialCutNamesWhatStaysApart) {
+  const auto p = preview_view(
+      site(), link(1, 0),
+      {flow(2, 1, 104, 5000), flow(2, 1, 104, 1000), flow(9, 1, 2575, 10), flow(1, 2, 3389, 7)}, true);
+  EXPECT_EQ(p.at("partial"), true);
+  EXPECT_EQ(p.at("flows"), 2);
+  EXPECT_EQ(p.at("bytes"), 6000);
+  EXPECT_EQ(p.at("groups"), 1);
+  ASSERT_EQ(p.at("would_end").size(), 1u);
+  EXPECT_EQ(p.at("would_end")[0].at("source").at("name"), "CT-2");
+  ASSERT_EQ(p.at("stays").size(), 1u);
+  EXPECT_EQ(p.at("stays")[0].at("text").at("en"), "Monitor-9 → PACS, HL7 messages");
+  EXPECT_EQ(p.at("stay_flows"), 1);
+  EXPECT_EQ(p.at("stay_bytes"), 10);
+  EXPECT_EQ(p.at("depends")[0].at("hosts"), 1) << "the monitor goes on";
+  EXPECT_EQ(p.at("ask_again"), false);
+  EXPECT_FALSE(preview_view(site(), link(1, 0), {}).contains("stays"));
+}
+
 TEST(Preview, NamesWhatPeopleKnow) {
   const auto p =
       preview_view(site(), link(1, 0),

@@ -36,15 +36,17 @@ class ReopeningsTest : public ::testing::Test {
     Reopenings::World world;
     world.links_of = links_of;
     world.cut_now = [this] { return cut_; };
+    world.partial_now = [this] { return partial_; };
     world.cut_since = [this](const LinkSet& links, std::uint64_t since) {
       return cut_at_ > since ? links : LinkSet();
     };
-    world.reopen = [this](const LinkSet& links, const Who& who, const std::string&) {
+    world.reopen = [this](const LinkSet& links, const Who& who, const std::string&, bool partial) {
       Receipt r;
       r.id = "receipt-" + std::to_string(++receipts_);
       r.who = who;
       r.outcome = refuse_ ? Outcome::refused : Outcome::confirmed;
-      if (!refuse_) cut_ &= ~links;
+      if (!refuse_) (partial ? partial_ |= links : partial_ &= ~links);
+      if (!refuse_ && !partial) cut_ &= ~links;
       return r;
     };
     world.audit = [this](const Who&, const std::string& action, const std::string&) {
@@ -65,7 +67,7 @@ class ReopeningsTest : public ::testing::Test {
     return {};
   }
   std::string directory_, report_;
-  LinkSet cut_;
+  LinkSet cut_, partial_;
   std::uint64_t wall_ = 1'700'000'000, mono_ = 100, cut_at_ = 0;
   int receipts_ = 0;
   bool refuse_ = false;
@@ -99,6 +101,31 @@ TEST_F(ReopeningsTest, APartOpensAndTheRestWaits) {
   EXPECT_EQ(all_->approve(r.id, "", kBaba).first.state, Reopening::State::done);
   EXPECT_EQ(cut_, LinkSet().set(3));
   EXPECT_EQ(all_->list().at(0).parts.size(), 2u);
+}
+
+TEST_F(ReopeningsTest, ToPartlyCutByRequestOrByApproval) {
+  const Reopening r = all_->request("both", "", kAoki, 1800, true);
+  EXPECT_TRUE(r.partial);
+  EXPECT_EQ(refused([&] { all_->request("both", "", kBaba, 1800, true); }), "already_asked");
+  start();  // kept on disk
+  EXPECT_TRUE(all_->list().at(0).partial);
+  const auto [waiting, receipt] = all_->approve(r.id, "one", kBaba);
+  EXPECT_EQ(waiting.state, Reopening::State::waiting);
+  EXPECT_TRUE(waiting.parts.at(0).partial);
+  EXPECT_EQ(partial_, LinkSet().set(1));
+  EXPECT_EQ(cut_, LinkSet().set(1).set(2).set(3)) << "a request for less never opens";
+  EXPECT_EQ(refused([&] { all_->approve(r.id, "one", kBaba); }), "not_cut");
+  EXPECT_EQ(all_->approve(r.id, "", kBaba).first.state, Reopening::State::done);
+  EXPECT_EQ(partial_, LinkSet().set(1).set(2));
+  EXPECT_EQ(refused([&] { all_->request("both", "", kAoki, 1800, true); }), "not_cut");
+
+  // Asked for all, approved for less: the rest waits for somebody who approves all.
+  const Reopening all = all_->request("three", "", kAoki, 1800);
+  EXPECT_EQ(all_->approve(all.id, "", kBaba, true).first.state, Reopening::State::waiting);
+  EXPECT_TRUE(partial_.test(3) && cut_.test(3));
+  EXPECT_EQ(refused([&] { all_->approve(all.id, "", kBaba, true); }), "not_cut");
+  EXPECT_EQ(all_->approve(all.id, "", kBaba).first.state, Reopening::State::done);
+  EXPECT_FALSE(cut_.test(3));
 }
 
 TEST_F(ReopeningsTest, APartThatWasOpenedIsNotOpenedAgainByTheSameRequest) {

@@ -1,4 +1,5 @@
 """The cut: what it stops, what it leaves alone, and what it survives."""
+import socket
 import time
 
 import traffic
@@ -118,6 +119,115 @@ def test_undo_takes_back_ones_own_cut():
         assert not traffic.tcp_passes(maint.a, maint.b.ip4, 7000, 0.7)
         lab.sekisho("undo")
         lab.wait_passes(maint.a, maint.b.ip4, 7000)
+
+
+# 10.1.0.9 lives on the same machine as 10.1.0.1; only it is protected.
+CARE = "10.1.0.9"
+CARE_LINKS = """
+[[link]]
+name = "device-his"
+zones = ["device", "his"]
+fail = "open"
+[[link]]
+name = "vendor"
+zones = ["vendor", "his"]
+"""
+
+
+class CareLab(Lab):
+    def start(self):
+        clinical = self.wire("clinical")
+        clinical.a.command("ip", "addr", "add", CARE + "/24", "dev", "eth0")
+        # One machine with two addresses asks for its neighbour in the name of either: not what is tested here.
+        clinical.a.command("ip", "neigh", "replace", clinical.b.ip4, "lladdr", clinical.b.mac, "dev", "eth0")
+        for host in (clinical.a, clinical.b):  # so that fail_open could pass something
+            host.command("ethtool", "-K", "eth0", "gro", "on")
+        with open("/run/lab/assets.csv", "w", encoding="utf-8") as out:
+            out.write("address,name,ward,protected\n%s,monitor-9,ICU,yes\n10.1.0.1,desk-1,,no\n" % CARE)
+        self.sekishod_options = ("--assets", "/run/lab/assets.csv")
+        super().start()
+
+
+def _from(wire, address, port=7000):
+    """An echoing TCP connection from one of the addresses of the wire's side a, or None."""
+    with wire.a:
+        tcp = socket.socket()
+    tcp.settimeout(1.0)
+    try:
+        tcp.bind((address, 0))
+        tcp.connect((wire.b.ip4, port))
+    except OSError:
+        tcp.close()
+        return None
+    if traffic.echo(tcp, timeout=1.0):
+        return tcp
+    tcp.close()
+    return None
+
+
+def _ipv4_others(frames):
+    """Frames with an IPv4 packet of which no end is the protected host."""
+    care = socket.inet_aton(CARE)
+    return [f for f in frames if f.ethertype == 0x0800 and care not in (f.data[26:30], f.data[30:34])]
+
+
+def test_a_partial_cut_keeps_the_protected_host_and_a_full_one_ends_it():
+    with CareLab(links=CARE_LINKS) as lab:
+        clinical = lab.wire("clinical")
+        lab.keep(traffic.EchoServer(clinical.b, 7000))
+        lab.keep(traffic.UdpSink(clinical.b, 7001))
+        flood = lab.keep(traffic.UdpFlood(clinical.a, clinical.b.ip4, 7001))
+        care, other = _from(clinical, CARE), _from(clinical, clinical.a.ip4)
+        assert care and other
+        preview = lab.sekisho("cut", "device-his", "--partial", "--dry-run")[1]
+        assert "monitor-9" in preview.split("would stay")[1], preview
+        assert "desk-1" in preview.split("would stay")[0], preview
+        forth = lab.keep(traffic.Capture(clinical.b))
+        receipt = lab.json("cut", "device-his", "--partial", "--reason", "e2e")
+        since = time.monotonic()
+        _assert_confirmed(receipt)
+        assert receipt["partial"] is True and "(partial)" in receipt["text"]["en"], receipt
+        assert receipt["links"][0]["flows_kept"] >= 1 and receipt["links"][0]["flows_ended"] >= 1, receipt
+        assert traffic.echo(care), "the protected host's session ended"
+        assert not traffic.echo(other, timeout=0.7), "another host's session went on"
+        assert _from(clinical, CARE), "no new connection of the protected host"
+        assert _from(clinical, CARE, 7002) is None, "policy no longer holds"
+        assert _from(clinical, clinical.a.ip4) is None
+        assert not _ipv4_others(forth.incoming(since)), "packets of others crossed"
+        links = {one["link"]: one for one in lab.json("status")["links"]}
+        assert links["device-his"]["state"] == "partial" and links["vendor"]["state"] == "open"
+
+        # Without the dataplane nobody tells protected hosts apart: nothing passes, whatever fail declares.
+        lab.kill(lab.dataplane)
+        time.sleep(1.2)
+        dead, sent = time.monotonic(), flood.sent
+        time.sleep(1.0)
+        assert not traffic.echo(care, timeout=0.5)
+        assert not forth.incoming(dead), "the guard passed frames of a partly cut link"
+        assert flood.sent > sent + 500, "nothing was proved"
+        lab.kill(lab.sekishod)
+        lab.start_dataplane()
+        lab.start_sekishod()
+        lab.wait_ready()
+        back = time.monotonic()
+        lab.wait(lambda: _from(clinical, CARE), 10, "the protected host to pass after the restart")
+        assert _from(clinical, clinical.a.ip4) is None
+        assert not _ipv4_others(forth.incoming(back)), "packets of others crossed after the restart"
+        assert "PARTLY CUT" in lab.sekisho("status")[1]
+
+        last = _from(clinical, CARE)
+        _assert_confirmed(lab.json("cut", "device-his", "--reason", "all of it"))
+        over = time.monotonic()
+        assert not traffic.echo(last, timeout=0.7), "a full cut knows no protected host"
+        assert _from(clinical, CARE) is None
+        assert lab.json("cut", "device-his", "--partial", "--reason", "no way back")["nothing_changed"]
+        assert not [f for f in forth.incoming(over) if f.ethertype == 0x0800]
+        receipt = lab.json("reopen", "device-his", "--partial", "--reason", "monitors first")
+        assert receipt["outcome"] == "CONFIRMED" and receipt["partial"], receipt
+        lab.wait(lambda: _from(clinical, CARE), 5, "the protected host to pass again")
+        assert _from(clinical, clinical.a.ip4) is None
+        lab.json("reopen", "device-his", "--reason", "over")
+        lab.wait_passes(clinical.a, clinical.b.ip4, 7000)
 
 
 def _cut_survives(victims, restart):
@@ -248,5 +358,5 @@ def test_a_cut_survives_a_stop_and_a_cold_start():
 
 
 for _name, _test in list(globals().items()):
-    if _name.startswith("test_cut_survives") or "restarts" in _name or "cold_start" in _name:
+    if _name.startswith("test_cut_survives") or "restarts" in _name or "cold_start" in _name or "partial_cut" in _name:
         _test.seconds = 90

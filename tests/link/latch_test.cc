@@ -157,7 +157,7 @@ TEST_F(LatchTest, ASlotFromTheFutureIsHonouredAndReported) {
   write_two();
   rewrite(0, 24, 50, 8);
   rewrite(0, 32, wall_ns() + 86400 * kSecond, 8);
-  rewrite(0, 8, 2, 4);  // version
+  rewrite(0, 8, 3, 4);  // version
   auto read = latch();
   EXPECT_EQ(read.health, LatchHealth::good);
   EXPECT_EQ(read.state.sequence, 50u);

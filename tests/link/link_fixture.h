@@ -28,7 +28,7 @@ class FakeDataplane : public Obedience {
   explicit FakeDataplane(unsigned count) : workers_(count) {}
   std::function<std::uint64_t()> generation = [] { return std::uint64_t{0}; };
   std::vector<Worker> workers_;
-  std::array<std::uint64_t, SEKISHO_MAX_LINKS> last_pass{}, ended{};
+  std::array<std::uint64_t, SEKISHO_MAX_LINKS> last_pass{}, ended{}, live{};
   std::function<void()> on_wake;
   unsigned wakes = 0;
   bool dead = false;
@@ -50,6 +50,7 @@ class FakeDataplane : public Obedience {
   }
   std::uint64_t last_pass_ns(unsigned, LinkIndex link) noexcept override { return last_pass[link.raw]; }
   std::uint64_t flows_ended_by_cut(unsigned, LinkIndex link) noexcept override { return ended[link.raw]; }
+  std::uint64_t flows_live(unsigned, LinkIndex link) const noexcept override { return live[link.raw]; }
   void wake() noexcept override {
     {
       const std::lock_guard guard(mutex_);

@@ -67,6 +67,7 @@ pause_ja = "被害範囲の判断"
 wait = "30s"
 [[playbook.step]]
 cut = ["all"]
+partial = true
 [[playbook.reopen]]
 targets = ["device"]
 condition = "clinical first"
@@ -76,6 +77,8 @@ condition = "clinical first"
   EXPECT_EQ(book.title_en, "ransomware");
   ASSERT_EQ(book.steps.size(), 4u);
   EXPECT_TRUE(book.steps[0].reset);
+  EXPECT_FALSE(book.steps[0].partial);
+  EXPECT_TRUE(book.steps[3].partial);
   EXPECT_EQ(book.steps[1].kind, PlaybookStep::Kind::pause);
   EXPECT_EQ(book.steps[1].text_ja, "被害範囲の判断");
   EXPECT_EQ(book.steps[2].wait_s, 30u);

@@ -45,8 +45,9 @@ class RunnerTest : public ::testing::Test {
       set.set(target == "backup" ? 1 : target == "vendor" ? 2 : 3);
       return set;
     };
-    hands.cut = [this](const LinkSet& links, const Who&, const std::string& reason, bool) {
+    hands.cut = [this](const LinkSet& links, const Who&, const std::string& reason, bool, bool partial) {
       const std::lock_guard lock(mutex_);
+      if (partial) ++partial_cuts_;
       for (std::size_t i = 1; i < 4; ++i)
         if (links[i]) cuts_.push_back(i);
       reasons_.push_back(reason);
@@ -112,6 +113,7 @@ class RunnerTest : public ::testing::Test {
   std::vector<std::size_t> cuts_;
   std::vector<std::string> reasons_, audits_;
   std::uint64_t packets_ = 0;
+  int partial_cuts_ = 0;
   bool refuse_ = false;
   Sink sink_;
 };
@@ -138,6 +140,23 @@ TEST_F(RunnerTest, CutsInOrderPausesAndGoesOn) {
   runner = open();
   ASSERT_TRUE(runner->run(started.run.id).has_value());
   EXPECT_EQ(run_to_json(*runner->run(started.run.id)), run_to_json(run));
+}
+
+TEST_F(RunnerTest, AStepMayCutPartly) {
+  Playbook book = ransomware();
+  book.steps = {book.steps[0], book.steps[1]};
+  book.steps[1].partial = true;
+  auto runner = open();
+  const RunAnswer started = runner->start(book, kTaro, "", false);
+  ASSERT_TRUE(until(*runner, started.run.id, RunState::finished));
+  {
+    const std::lock_guard lock(mutex_);
+    EXPECT_EQ(partial_cuts_, 1);
+  }
+  const PlaybookRun run = *runner->run(started.run.id);
+  EXPECT_FALSE(run.steps[0].step.partial);
+  EXPECT_TRUE(run.steps[1].step.partial);
+  EXPECT_TRUE(run_from_json(run_to_json(run))->steps[1].step.partial);
 }
 
 TEST_F(RunnerTest, StoppedAtAPauseAndInAWait) {
