@@ -105,6 +105,46 @@ def test_a_full_cut_asks_once_more_and_names_care():
         page.wait(at=".band.cut[data-cut-links='device-his vendor']")
 
 
+class CareConsole(ConsoleLab):
+    """The clinical client is protected by its IPv4 address, not by the other one."""
+
+    def start(self):
+        with open("/run/lab/assets.csv", "w", encoding="utf-8") as out:
+            out.write("address,name,ward,protected\n%s,monitor-9,ICU,yes\n" % self.wire("clinical").a.ip4)
+        self.sekishod_options += ("--assets", "/run/lab/assets.csv")
+        super().start()
+
+
+@needs_chromium
+def test_a_partial_cut_stands_beside_the_cut_and_keeps_care():
+    with CareConsole() as lab:
+        clinical = lab.wire("clinical")
+        lab.keep(traffic.EchoServer(clinical.b, 7000))
+        tcp = traffic.connect(clinical.a, clinical.b.ip4, 7000)
+        assert traffic.echo(tcp) and traffic.tcp_passes(clinical.a, clinical.b.ip6, 7000)
+        page = lab.browser.open("operator", language="en")
+        page.log_in(lab.person("tanaka", "operator"))
+        page.click(at="[data-cut]")
+        page.click(at="[data-target-partial=device-his]")
+        page.wait(at="dialog .receipt[data-outcome=CONFIRMED]")
+        assert "(partial)" in page.text(at="dialog .receipt")
+        assert traffic.echo(tcp), "the protected host's session ended"
+        assert not traffic.tcp_passes(clinical.a, clinical.b.ip6, 7000, 0.7), "what is not protected goes on"
+        page.press(key="Escape")
+        page.click(at="[data-link=device-his]")
+        page.wait(at="[data-state=partial]")
+        # The rest: a full cut of what carries care asks once more, and names it.
+        page.click(at="[data-panel-cut]")
+        page.wait(at="[data-cut-sure]")
+        page.wait(at="dialog [data-impact=device-his] tbody tr")
+        assert "monitor-9" in page.text(at="dialog [data-impact=device-his]")
+        assert traffic.echo(tcp), "it was cut before the second question"
+        page.click(at="[data-cut-sure]")
+        page.wait(at="dialog .receipt[data-outcome=CONFIRMED]")
+        assert not traffic.echo(tcp, timeout=0.7)
+        assert page.heard()["errors"] == [], page.heard()
+
+
 @needs_chromium
 def test_a_reopening_by_two_people_in_two_sessions():
     with ConsoleLab() as lab:

@@ -29,7 +29,8 @@ export interface Host {
 export interface LinkState {
   link: string;
   zones: [string, string];
-  cut: boolean;
+  cut: boolean; // partly or fully
+  state?: 'open' | 'partial' | 'cut'; // partial: cut, but protected hosts pass
   clinical: boolean;
   mode: string;
   fail: string;
@@ -108,6 +109,10 @@ export interface Impact {
   flows: number;
   bytes: number;
   protected_flows: number;
+  partial?: boolean; // of a partial cut: what stays is apart
+  stays?: ImpactRow[];
+  stay_flows?: number;
+  stay_bytes?: number;
   groups: number;
   would_end: ImpactRow[];
   dataplane?: string;
@@ -125,7 +130,7 @@ export interface Receipt {
   stored_ns: number;
   confirmed_ns: number;
   until_wall_ns?: number;
-  links: { name: string; changed: boolean; last_packet_ns: number; flows_ended: number }[];
+  links: { name: string; changed: boolean; last_packet_ns: number; flows_ended: number; flows_kept?: number }[];
   workers: { worker: number; obeyed: boolean; drained: boolean; asleep: boolean; obeyed_ns: number; drained_ns: number }[];
   cables?: string[];
   latched: boolean;
@@ -133,6 +138,7 @@ export interface Receipt {
   nothing_changed?: boolean;
   store_error?: string;
   reset?: boolean;
+  partial?: boolean;
   audit_sequence?: number;
   audit_error?: string;
   notes?: string[];

@@ -31,8 +31,14 @@ export function asksAgain(target: Target, protectedFlows: number): boolean {
   return target.kind === 'all' || target.links.some((link) => link.clinical) || protectedFlows > 0;
 }
 
+// Cut, but protected hosts pass.
+export function isPartial(link: LinkState): boolean {
+  return link.cut && link.state === 'partial';
+}
+
+// Fully: what is only partly cut can be cut further.
 export function isCut(target: Target): boolean {
-  return target.links.length > 0 && target.links.every((link) => link.cut);
+  return target.links.length > 0 && target.links.every((link) => link.cut && !isPartial(link));
 }
 
 export function flowsOf(target: Target): number {

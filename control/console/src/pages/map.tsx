@@ -5,6 +5,7 @@ import { t } from '../i18n';
 import { clockSpan, count } from '../lib/format';
 import { linkRates } from '../lib/rates';
 import { go, route } from '../lib/route';
+import { isPartial } from '../lib/targets';
 import { Card, Empty, Table, Tag } from '../parts/basics';
 import { LinkPanel } from '../parts/link_panel';
 import { Picture, trafficText } from '../parts/picture';
@@ -80,7 +81,7 @@ function Alarms({ state }: { state: Overview }) {
 export function StateTags({ link }: { link: LinkState }) {
   return (
     <>
-      {link.cut ? <Tag tone="cut">{t('map.cut_now')}</Tag> : <Tag tone="good">{t('map.open_now')}</Tag>}
+      {isPartial(link) ? <Tag tone="warn">{t('map.partial_now')}</Tag> : link.cut ? <Tag tone="cut">{t('map.cut_now')}</Tag> : <Tag tone="good">{t('map.open_now')}</Tag>}
       {link.clinical && <Tag tone="info">{t('map.clinical')}</Tag>}
       {link.mode === 'learn' && <Tag tone="warn">{t('term.learn')}</Tag>}
     </>

@@ -10,6 +10,7 @@ import { lang, may, overview } from '../state';
 interface Step {
   kind: string;
   targets: string[];
+  partial?: boolean;
   text_en: string;
   text_ja: string;
   wait_s: number;
@@ -99,7 +100,7 @@ export function PlaybooksPage() {
 }
 
 function stepText(step: Step): string {
-  if (step.kind === 'cut') return `${t('term.cut')}: ${step.targets.join(', ')}`;
+  if (step.kind === 'cut') return `${step.partial ? t('cut.partial') : t('term.cut')}: ${step.targets.join(', ')}`;
   if (step.kind === 'wait') return t('playbooks.wait', { time: duration(step.wait_s, lang.value) });
   return `${t('playbooks.pause')}: ${inMine(step, 'text')}`;
 }

@@ -2,6 +2,7 @@
 import { post } from '../api/fetch';
 import { t } from '../i18n';
 import { clockSpan, timeOfDay } from '../lib/format';
+import { isPartial } from '../lib/targets';
 import { fresh, lastEventWall, may, now, overview, stale } from '../state';
 import { Act } from './basics';
 
@@ -26,7 +27,7 @@ export function StaleBand() {
 export function CutBand() {
   const cut = overview.value?.links.filter((link) => link.cut) ?? [];
   if (cut.length === 0) return null;
-  const every = cut.length === overview.value?.links.length;
+  const every = cut.length === overview.value?.links.length && !cut.some(isPartial);
   return (
     <div class={`band cut ${stale.value ? 'dim' : ''}`} role="status" data-cut-links={cut.map((link) => link.link).join(' ')}>
       <strong class="big">{t('term.latched')}</strong>
@@ -36,6 +37,7 @@ export function CutBand() {
           : cut.map((link) => (
               <a key={link.link} href={`#/map?link=${encodeURIComponent(link.link)}`}>
                 {link.link}
+                {isPartial(link) && t('receipt.partial')}
               </a>
             ))}
       </span>

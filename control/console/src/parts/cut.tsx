@@ -15,6 +15,7 @@ import { ReceiptView } from './receipt';
 export interface CutRequest {
   first: string;
   now?: boolean;
+  partial?: boolean; // with `now`: protected hosts stay
   reason?: string;
 }
 export const cutOpen = signal<CutRequest | null>(null);
@@ -33,15 +34,15 @@ export function targetLabel(target: Target): string {
   return target.name;
 }
 
-export async function sendCut(target: string, reason: string): Promise<Receipt> {
-  const receipt = await post<Receipt>('/v1/cut', { target, reason: reason || t('cut.default_reason') });
+export async function sendCut(target: string, reason: string, partial = false): Promise<Receipt> {
+  const receipt = await post<Receipt>('/v1/cut', { target, reason: reason || t('cut.default_reason'), ...(partial ? { partial } : {}) });
   keepReceipt(receipt);
   return receipt;
 }
 
-type Step = { at: 'choose' } | { at: 'ask'; target: Target } | { at: 'sent'; target: Target } | { at: 'done'; receipt: Receipt } | { at: 'failed'; target: Target; error: unknown };
+type Step = { at: 'choose' } | { at: 'ask'; target: Target } | { at: 'sent'; target: Target } | { at: 'done'; receipt: Receipt } | { at: 'failed'; target: Target; partial: boolean; error: unknown };
 
-export function CutDialog({ first, now, reason: given = '', onClose }: CutRequest & { onClose: () => void }) {
+export function CutDialog({ first, now, partial: partly = false, reason: given = '', onClose }: CutRequest & { onClose: () => void }) {
   const [step, setStep] = useState<Step>({ at: 'choose' });
   const [reason, setReason] = useState(given);
   const state = overview.value;
@@ -49,22 +50,24 @@ export function CutDialog({ first, now, reason: given = '', onClose }: CutReques
   const [chosen, setChosen] = useState<string>(first || (all.find((one) => !isCut(one)) ?? all[0]!).name);
   const impacts = useRef(new Map<string, Impact>());
 
-  const cut = async (target: Target) => {
+  const cut = async (target: Target, partial = false) => {
     setStep({ at: 'sent', target });
     try {
-      setStep({ at: 'done', receipt: await sendCut(target.name, reason) });
+      setStep({ at: 'done', receipt: await sendCut(target.name, reason, partial) });
     } catch (error) {
-      setStep({ at: 'failed', target, error });
+      setStep({ at: 'failed', target, partial, error });
     }
   };
-  const press = (target: Target) => {
+  // A partial cut ends nothing that is protected: it asks nothing.
+  const press = (target: Target, partial = false) => {
+    if (partial) return void cut(target, true);
     const impact = impacts.current.get(target.name);
     if (asksAgain(target, impact?.protected_flows ?? 0)) setStep({ at: 'ask', target });
     else void cut(target);
   };
   useEffect(() => {
     const target = all.find((one) => one.name === first);
-    if (now && target) press(target);
+    if (now && target) press(target, partly);
   }, []);
   const targets = [...all].sort((a, b) => Number(b.name === first) - Number(a.name === first));
 
@@ -76,7 +79,7 @@ export function CutDialog({ first, now, reason: given = '', onClose }: CutReques
           <div class="chooser">
             <ul class="targets">
               {targets.map((target) => (
-                <TargetRow key={target.kind + target.name} target={target} chosen={chosen === target.name} onChoose={() => setChosen(target.name)} onCut={() => press(target)} />
+                <TargetRow key={target.kind + target.name} target={target} chosen={chosen === target.name} onChoose={() => setChosen(target.name)} onCut={(partial) => press(target, partial)} />
               ))}
             </ul>
             <section class="chooser-impact" aria-live="polite" aria-label={t('term.impact')}>
@@ -102,6 +105,11 @@ export function CutDialog({ first, now, reason: given = '', onClose }: CutReques
             <button type="button" onClick={() => setStep({ at: 'choose' })} autofocus>
               {t('common.back')}
             </button>
+            {!step.target.links.every((link) => link.cut) && (
+              <button type="button" onClick={() => void cut(step.target, true)} data-cut-partial-instead>
+                {t('cut.partial_instead')}
+              </button>
+            )}
             <button type="button" class="cut" onClick={() => void cut(step.target)} data-cut-sure>
               {t('cut.sure', { name: targetLabel(step.target) })}
             </button>
@@ -124,7 +132,7 @@ export function CutDialog({ first, now, reason: given = '', onClose }: CutReques
             <button type="button" onClick={() => setStep({ at: 'choose' })}>
               {t('common.back')}
             </button>
-            <button type="button" class="cut" onClick={() => void cut(step.target)}>
+            <button type="button" class="cut" onClick={() => void cut(step.target, step.partial)}>
               {t('cut.again')}
             </button>
           </div>
@@ -152,9 +160,10 @@ function unknownOutcome(error: unknown): boolean {
   return !(error instanceof ApiError) || error.status === 0 || error.status >= 500;
 }
 
-function TargetRow(props: { target: Target; chosen: boolean; onChoose: () => void; onCut: () => void }) {
+function TargetRow(props: { target: Target; chosen: boolean; onChoose: () => void; onCut: (partial: boolean) => void }) {
   const { target } = props;
   const done = isCut(target);
+  const partly = !done && target.links.length > 0 && target.links.every((link) => link.cut);
   const clinical = target.kind !== 'all' && target.links.some((link) => link.clinical);
   // The second half of a double click on the header's button is no decision.
   return (
@@ -168,7 +177,13 @@ function TargetRow(props: { target: Target; chosen: boolean; onChoose: () => voi
       </button>
       {clinical && <Tag tone="info">{t('map.clinical')}</Tag>}
       {done && !stale.value && <Tag tone="cut">{t('map.cut_now')}</Tag>}
-      <button type="button" class="cut" data-target={target.name} onClick={(event) => event.detail < 2 && props.onCut()} aria-label={t('cut.do', { name: targetLabel(target) })}>
+      {partly && !stale.value && <Tag tone="warn">{t('map.partial_now')}</Tag>}
+      {!done && !partly && (
+        <button type="button" class="quiet" data-target-partial={target.name} onClick={(event) => event.detail < 2 && props.onCut(true)} aria-label={t('cut.do_partial', { name: targetLabel(target) })}>
+          {t('cut.partial')}
+        </button>
+      )}
+      <button type="button" class="cut" data-target={target.name} onClick={(event) => event.detail < 2 && props.onCut(false)} aria-label={t('cut.do', { name: targetLabel(target) })}>
         {t('term.cut')}
       </button>
     </li>

@@ -7,9 +7,9 @@ import { lang } from '../state';
 import { Empty, ErrorBox, Table, Tag, useLoad } from './basics';
 
 // A sekishod without previews knows the plain impact.
-export async function loadImpact(target: string): Promise<Impact> {
+export async function loadImpact(target: string, partial = false): Promise<Impact> {
   try {
-    return await get<Impact>('/v1/preview', { target });
+    return await get<Impact>('/v1/preview', { target, ...(partial ? { partial: '1' } : {}) });
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 404 || error.code === 'no_such_target') throw error;
     return get<Impact>('/v1/impact', { target });
@@ -44,7 +44,8 @@ export function ImpactSummary({ impact }: { impact: Impact }) {
           ? t('impact.none')
           : t('impact.sum', { flows: count(impact.flows, lang.value), bytes: bytes(impact.bytes) })}
       </p>
-      {impact.protected_flows > 0 && (
+      {impact.partial && <p class="note good">{t('impact.stays', { n: count(impact.stay_flows ?? 0, lang.value) })}</p>}
+      {!impact.partial && impact.protected_flows > 0 && (
         <p class="note warn">{t('impact.protected', { n: count(impact.protected_flows, lang.value) })}</p>
       )}
       {impact.dataplane && impact.dataplane !== 'running' && <p class="note warn">{t('impact.unknown')}</p>}
@@ -59,12 +60,21 @@ function serviceWords(row: ImpactRow): string {
 }
 
 export function ImpactTable({ impact, most = 100 }: { impact: Impact; most?: number }) {
-  const rows = [...impact.would_end].sort((a, b) => Number(b.protected) - Number(a.protected) || b.flows - a.flows);
+  return (
+    <>
+      {impact.stays && impact.stays.length > 0 && <Rows caption={t('impact.staying')} all={impact.stays} groups={impact.stays.length} most={most} />}
+      <Rows caption={t('impact.flows')} all={impact.would_end} groups={impact.groups} most={most} />
+    </>
+  );
+}
+
+function Rows({ caption, all, groups, most }: { caption: string; all: ImpactRow[]; groups: number; most: number }) {
+  const rows = [...all].sort((a, b) => Number(b.protected) - Number(a.protected) || b.flows - a.flows);
   if (rows.length === 0) return null;
   return (
     <>
       <Table
-        caption={t('impact.flows')}
+        caption={caption}
         rows={rows.slice(0, most)}
         rowClass={(row) => (row.protected ? 'protected' : '')}
         columns={[
@@ -75,8 +85,8 @@ export function ImpactTable({ impact, most = 100 }: { impact: Impact; most?: num
           { head: t('impact.bytes'), number: true, cell: (row) => bytes(row.bytes) },
         ]}
       />
-      {impact.groups > Math.min(most, rows.length) && (
-        <p class="hint">{t('impact.more', { n: count(impact.groups - Math.min(most, rows.length), lang.value) })}</p>
+      {groups > Math.min(most, rows.length) && (
+        <p class="hint">{t('impact.more', { n: count(groups - Math.min(most, rows.length), lang.value) })}</p>
       )}
     </>
   );

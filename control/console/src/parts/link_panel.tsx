@@ -4,6 +4,7 @@ import type { LinkState } from '../api/types';
 import { t, tName } from '../i18n';
 import { when } from '../lib/format';
 import { go } from '../lib/route';
+import { isPartial } from '../lib/targets';
 import { may, stale } from '../state';
 import { Card, Tag } from './basics';
 import { cutOpen } from './cut';
@@ -12,6 +13,7 @@ import { ReopenForm } from './reopen';
 
 export function LinkPanel({ link }: { link: LinkState }) {
   const [reason, setReason] = useState('');
+  const partial = isPartial(link);
   return (
     <Card
       title={
@@ -27,9 +29,10 @@ export function LinkPanel({ link }: { link: LinkState }) {
       class="link-panel"
     >
       <div class="depends">
-        <p class={`big-state ${link.cut ? 'cut' : 'open'}`} role="status">
-          {link.cut ? t('map.cut_big') : t('map.open_big')}
+        <p class={`big-state ${partial ? 'partial' : link.cut ? 'cut' : 'open'}`} role="status" data-state={link.state}>
+          {partial ? t('map.partial_big') : link.cut ? t('map.cut_big') : t('map.open_big')}
         </p>
+        {partial && <p class="note warn">{t('map.partial_means')}</p>}
         <p class="under">
           {link.zones.join(' ↔ ')} · {tName('fail', link.fail)} · {tName('ips', link.ips)}{' '}
           {link.clinical && <Tag tone="info">{t('map.clinical')}</Tag>}
@@ -45,12 +48,17 @@ export function LinkPanel({ link }: { link: LinkState }) {
           </dl>
         )}
       </div>
-      {!link.cut && may('cut') && (
+      {(!link.cut || partial) && may('cut') && (
         <>
           <div class="panel-cut">
             <button type="button" class="cut large" data-panel-cut onClick={() => (cutOpen.value = { first: link.link, now: true, reason })}>
-              {t('cut.do', { name: link.link })}
+              {partial ? t('cut.rest', { name: link.link }) : t('cut.do', { name: link.link })}
             </button>
+            {!partial && (
+              <button type="button" data-panel-partial onClick={() => (cutOpen.value = { first: link.link, now: true, partial: true, reason })}>
+                {t('cut.partial_long')}
+              </button>
+            )}
           </div>
           <label class="reason">
             {t('common.reason')}
@@ -58,8 +66,8 @@ export function LinkPanel({ link }: { link: LinkState }) {
           </label>
         </>
       )}
-      {link.cut && (may('reopen_request') || may('cut')) && <ReopenForm target={link.link} disabled={stale.value} />}
-      {!link.cut && (
+      {link.cut && (may('reopen_request') || may('cut')) && <ReopenForm target={link.link} full={!partial} disabled={stale.value} />}
+      {(!link.cut || partial) && (
         <>
           <h3>{t('term.impact')}</h3>
           <ImpactOf target={link.link} most={50} />

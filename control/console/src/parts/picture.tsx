@@ -3,6 +3,7 @@ import type { LinkState, Overview } from '../api/types';
 import { t } from '../i18n';
 import { bitRate } from '../lib/format';
 import { BOX_HEIGHT, BOX_WIDTH, layout, lineWidth, type LinkLine, type ZoneBox } from '../lib/layout';
+import { isPartial } from '../lib/targets';
 import { stale } from '../state';
 
 export function trafficText(link: LinkState, rates: Map<string, number>): string {
@@ -45,12 +46,12 @@ export function Picture({ state, rates, size, chosen, onChoose }: Props) {
         return (
           <g
             key={line.name}
-            class={`link-label ${link.cut ? 'cut' : ''} ${chosen === line.name ? 'chosen' : ''}`}
+            class={`link-label ${isPartial(link) ? 'partial' : link.cut ? 'cut' : ''} ${chosen === line.name ? 'chosen' : ''}`}
             role="button"
             tabIndex={0}
             data-link={line.name}
             aria-pressed={chosen === line.name}
-            aria-label={`${t('term.link')} ${line.name}, ${link.zones.join(' – ')}: ${link.cut ? t('map.cut_now') : `${t('map.open_now')}, ${trafficText(link, rates)}`}`}
+            aria-label={`${t('term.link')} ${line.name}, ${link.zones.join(' – ')}: ${isPartial(link) ? t('map.partial_now') : link.cut ? t('map.cut_now') : `${t('map.open_now')}, ${trafficText(link, rates)}`}`}
             onClick={() => onChoose(line.name)}
             onKeyDown={(event) => choose(event, line.name)}
           >
@@ -66,7 +67,7 @@ function Line({ line, link, rates }: { line: LinkLine; link: LinkState; rates: M
   const rate = rates.get(line.name) ?? 0;
   // Through its label: on a phone the line bends there.
   const place = { points: `${line.a.x},${line.a.y} ${line.x},${line.y} ${line.b.x},${line.b.y}` };
-  if (link.cut) return <polyline class="wire cut" {...place} stroke-width={5} />;
+  if (link.cut) return <polyline class={`wire cut ${isPartial(link) ? 'partial' : ''}`} {...place} stroke-width={5} />;
   return (
     <>
       <polyline class={`wire ${link.clinical ? 'clinical' : ''}`} {...place} stroke-width={lineWidth(rate)} />
@@ -77,7 +78,7 @@ function Line({ line, link, rates }: { line: LinkLine; link: LinkState; rates: M
 
 function Label({ line, link, rates }: { line: LinkLine; link: LinkState; rates: Map<string, number> }) {
   const name = line.name.length > 16 ? `${line.name.slice(0, 15)}…` : line.name;
-  const second = link.cut ? t('map.cut_big') : trafficText(link, rates);
+  const second = isPartial(link) ? t('map.partial_big') : link.cut ? t('map.cut_big') : trafficText(link, rates);
   const width = Math.max(96, name.length * 9 + 24, second.length * (link.cut ? 17 : 8) + 24);
   return (
     <>

@@ -32,12 +32,14 @@ export function ReceiptView({ receipt, at, focus }: { receipt: Receipt; at?: num
   const verdict = verdictOf(receipt);
   const last = Math.max(...receipt.links.map((link) => link.last_packet_ns), 0);
   const ended = receipt.links.reduce((sum, link) => sum + link.flows_ended, 0);
+  const kept = receipt.links.reduce((sum, link) => sum + (link.flows_kept ?? 0), 0);
   const cut = receipt.command === 'cut';
   return (
     <div class={`receipt ${verdict.tone}`} data-outcome={receipt.outcome} data-receipt={receipt.id}>
       <h3 ref={head} tabIndex={-1} role="status" aria-live="assertive">
         <span class="verdict">
-          {tName('command', receipt.command)} {tName('verdict', verdict.key)}
+          {tName('command', receipt.command)}
+          {receipt.partial ? t('receipt.partial') : ''} {tName('verdict', verdict.key)}
         </span>
         <span class="subject">{subjectOf(receipt)}</span>
       </h3>
@@ -69,6 +71,12 @@ export function ReceiptView({ receipt, at, focus }: { receipt: Receipt; at?: num
               </dd>
               <dt>{t('receipt.flows_ended')}</dt>
               <dd>{count(ended, lang.value)}</dd>
+              {receipt.partial && (
+                <>
+                  <dt>{t('receipt.flows_kept')}</dt>
+                  <dd>{count(kept, lang.value)}</dd>
+                </>
+              )}
             </>
           )}
           <dt>{t('receipt.came')}</dt>

@@ -18,12 +18,15 @@ export interface Reopening {
   state: string;
   created_s: number;
   expires_s: number;
-  parts: { target: string; receipt: string; by: Who; wall_s: number }[];
+  partial?: boolean; // only to partly cut
+  parts: { target: string; receipt: string; by: Who; wall_s: number; partial?: boolean }[];
 }
 
 const asker = (one: Reopening): string => one.by.name;
 
-export function ReopenForm({ target, disabled }: { target: string; disabled?: boolean }) {
+// `full`: it is fully cut, so that it can be opened for protected hosts alone.
+export function ReopenForm({ target, full, disabled }: { target: string; full?: boolean; disabled?: boolean }) {
+  const [partial, setPartial] = useState(false);
   const [reason, setReason] = useState('');
   const [waiting, setWaiting] = useState<Reopening | null>(null);
   const [receipt, setReceipt] = useState<Receipt | null>(null);
@@ -40,11 +43,17 @@ export function ReopenForm({ target, disabled }: { target: string; disabled?: bo
       <Field label={t('reopen.reason')} hint={t('reopen.hint')}>
         {(id, hint) => <input id={id} aria-describedby={hint} type="text" required maxLength={200} value={reason} onInput={(event) => setReason(event.currentTarget.value)} />}
       </Field>
+      {full && (
+        <label class="check">
+          <input type="checkbox" checked={partial} onChange={(event) => setPartial(event.currentTarget.checked)} data-reopen-partial />
+          {t('reopen.partial')}
+        </label>
+      )}
       <Act
         class="primary"
         disabled={disabled || reason.trim() === ''}
         run={async () => {
-          const answer = await post<Receipt & { request?: Reopening }>('/v1/reopen', { target, reason });
+          const answer = await post<Receipt & { request?: Reopening }>('/v1/reopen', { target, reason, ...(full && partial ? { partial } : {}) });
           if (answer.request) setWaiting(answer.request);
           else {
             keepReceipt(answer);
@@ -75,7 +84,13 @@ export function Reopenings() {
           rows={rows}
           keyOf={(row) => row.id}
           columns={[
-            { head: t('reopen.target'), cell: (row) => <strong>{row.target}</strong> },
+            { head: t('reopen.target'), cell: (row) => (
+                <>
+                  <strong>{row.target}</strong>
+                  {row.partial && <span class="under">{t('reopen.partial')}</span>}
+                </>
+              ),
+            },
             { head: t('reopen.by'), cell: (row) => asker(row) },
             { head: t('common.reason'), cell: (row) => row.reason, wide: true },
             { head: t('term.expiry'), cell: (row) => when(row.expires_s) },
@@ -106,6 +121,7 @@ function partsOf(target: string): string[] {
 function Answer({ row, onDone }: { row: Reopening; onDone: (receipt: Receipt | null) => void }) {
   const parts = row.left && row.left.length > 1 ? row.left : partsOf(row.target);
   const [part, setPart] = useState('');
+  const [partial, setPartial] = useState(false);
   const [declining, setDeclining] = useState(false);
   const [reason, setReason] = useState('');
   return (
@@ -123,13 +139,19 @@ function Answer({ row, onDone }: { row: Reopening; onDone: (receipt: Receipt | n
           </select>
         </label>
       )}
+      {!row.partial && (
+        <label class="check">
+          <input type="checkbox" checked={partial} onChange={(event) => setPartial(event.currentTarget.checked)} />
+          {t('reopen.partial')}
+        </label>
+      )}
       <div class="actions">
         <Act
           class="primary"
           disabled={stale.value}
           label={`${t('term.approve')}: ${row.target}`}
           run={async () => {
-            const receipt = await post<Receipt>('/v1/reopenings/approve', { id: row.id, ...(part ? { target: part } : {}) });
+            const receipt = await post<Receipt>('/v1/reopenings/approve', { id: row.id, ...(part ? { target: part } : {}), ...(partial ? { partial } : {}) });
             keepReceipt(receipt);
             onDone(receipt);
           }}
