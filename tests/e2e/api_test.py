@@ -91,6 +91,31 @@ def test_two_people_reopen_and_a_request_survives_the_death_of_sekishod():
         lab.sekisho("audit", "verify")
 
 
+def test_from_full_to_partial_needs_two_people_and_back_to_full_none():
+    with FrontLab() as lab:
+        aoki, baba = lab.person("aoki", "operator"), lab.person("baba", "operator")
+
+        def state():
+            return {one["link"]: one["state"] for one in baba.get("/v1/overview").json["links"]}["vendor"]
+        cut = aoki.post("/v1/cut", {"target": "vendor", "partial": True}).json
+        assert cut["partial"] and state() == "partial", cut
+        assert "no host is protected" in json.dumps(cut["notes"]), "nothing says that it keeps nobody"
+        assert aoki.post("/v1/reopen", {"target": "vendor", "partial": True}).error == "not_cut"
+        # Raised by somebody else, alone and at once; lowered by two.
+        assert baba.post("/v1/cut", {"target": "vendor"}).json["outcome"] == "CONFIRMED" and state() == "cut"
+        asked = aoki.post("/v1/reopen", {"target": "vendor", "reason": "monitors", "partial": True}).json["request"]
+        assert asked["partial"] and state() == "cut"
+        assert aoki.post("/v1/reopenings/approve", {"id": asked["id"]}).error == "same_person" and state() == "cut"
+        done = baba.post("/v1/reopenings/approve", {"id": asked["id"]}).json
+        assert done["partial"] and done["request"]["state"] == "done" and state() == "partial", done
+        # Asked for all, approved for less: nothing of it is fully cut, the request waits.
+        asked = aoki.post("/v1/reopen", {"target": "vendor", "reason": "clean"}).json["request"]
+        assert baba.post("/v1/reopenings/approve", {"id": asked["id"], "partial": True}).error == "not_cut"
+        assert baba.post("/v1/reopenings/approve", {"id": asked["id"]}).json["request"]["state"] == "done"
+        assert state() == "open"
+        assert baba.post("/v1/cut", {"target": "vendor", "partial": "yes"}).status == 400
+
+
 def test_root_alone_asks_too_unless_he_breaks_the_glass():
     with FrontLab() as lab:
         maint = lab.wire("maint")
