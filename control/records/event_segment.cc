@@ -14,16 +14,17 @@ constexpr const char* kSchema = R"(
 CREATE TABLE event(id INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, link TEXT, source BLOB,
                    destination BLOB, sid INTEGER, ticket TEXT) STRICT;
 CREATE TABLE line(id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE INDEX by_time ON event(time);
 )";
-// Every index ends with the time, so that "the newest 100 of this host" reads 100 entries.
+// Every index goes by time within its key, so that "the newest 100 of this host" reads 100 entries. Those of
+// keys with many rows have the kind too: "this host's alerts" looks up no row that is not one.
 constexpr const char* kIndices = R"(
 CREATE INDEX by_kind ON event(kind, time);
-CREATE INDEX by_link ON event(link, time) WHERE link IS NOT NULL;
-CREATE INDEX by_source ON event(source, time) WHERE source IS NOT NULL;
-CREATE INDEX by_destination ON event(destination, time) WHERE destination IS NOT NULL;
+CREATE INDEX by_link ON event(link, time, kind) WHERE link IS NOT NULL;
+CREATE INDEX by_source ON event(source, time, kind) WHERE source IS NOT NULL;
+CREATE INDEX by_destination ON event(destination, time, kind) WHERE destination IS NOT NULL;
 CREATE INDEX by_sid ON event(sid, time) WHERE sid IS NOT NULL;
 CREATE INDEX by_ticket ON event(ticket, time) WHERE ticket IS NOT NULL;
-CREATE INDEX by_time ON event(time);
 )";
 constexpr std::uint32_t kWriterCacheKib = 65536;
 
@@ -59,7 +60,7 @@ std::string by_index(const EventQuery& q, const char* end) {
                      where, int{kLimit});
 }
 
-// The same of a segment without indices: every row's keys.
+// The same of a segment whose indices are not made: every row's keys.
 std::string by_reading(const EventQuery& q) {
   std::string where = fmt::format("time >= ?{} AND time < ?{}", int{kFrom}, int{kTo});
   if (!q.kind.empty()) where += fmt::format(" AND kind = ?{}", int{kKind});
@@ -121,12 +122,13 @@ void seal(Database& db) {
 }
 
 bool is_sealed(Database& db) {
-  return has(db, "index", "by_time");
+  return has(db, "index", "by_ticket");
 }
 
 void find_events(Database& db, const EventQuery& q, std::vector<FoundEvent>& out) {
   std::string sql;
-  if (!is_sealed(db)) {
+  const bool by_key = q.host || !q.kind.empty() || !q.link.empty() || !q.ticket.empty() || q.sid != 0;
+  if (by_key && !is_sealed(db)) {
     sql = by_reading(q);
   } else if (q.host) {
     sql = fmt::format("SELECT * FROM ({}) UNION ALL SELECT * FROM ({}) ORDER BY 2 DESC LIMIT ?{}",
@@ -149,10 +151,9 @@ std::uint64_t rows_of(Database& db) {
 
 std::optional<std::pair<std::int64_t, std::int64_t>> times_of(Database& db) {
   if (rows_of(db) == 0) return std::nullopt;
-  Rows times =
-      db.query(is_sealed(db) ? "SELECT (SELECT time FROM event INDEXED BY by_time ORDER BY time LIMIT 1), "
-                               "(SELECT time FROM event INDEXED BY by_time ORDER BY time DESC LIMIT 1)"
-                             : "SELECT min(time), max(time) FROM event");
+  Rows times = db.query(
+      "SELECT (SELECT time FROM event INDEXED BY by_time ORDER BY time LIMIT 1), "
+      "(SELECT time FROM event INDEXED BY by_time ORDER BY time DESC LIMIT 1)");
   if (!times.next()) return std::nullopt;
   return std::pair{times.integer(0), times.integer(1)};
 }

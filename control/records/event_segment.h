@@ -1,9 +1,9 @@
 // One file of stored events: rows with the keys that people ask by, and the EVE lines. A store is a row of
 // such files, so that retention is the removal of a file, and damage takes one part of the past and not all.
 //
-// While it is written it has no index: appending is all that the writer does, and a reader looks at every
-// row's keys. seal() makes the indices at once when the last row is in, sorted, which costs a tenth of
-// keeping seven of them up to date row by row.
+// While it is written it has no index but that of time, which grows at its end: a reader looks at every row's
+// keys. seal() makes the others at once when the last row is in, sorted, for a fraction of what it costs to
+// keep them up to date row by row.
 //
 // Thread: one writer; readers open connections of their own (WAL).
 #pragma once

@@ -1,7 +1,8 @@
 // What happened, to be asked by time, host, link, signature, ticket and kind: <directory>/NNNNNNNN.db, one
 // EventSegment after the other, the last one being written.
 //
-// The one being written has no indices: it is short, so that reading all its keys takes milliseconds.
+// The one being written has no index of its keys: it is short, so that reading all its keys takes
+// milliseconds.
 //
 // A thread of its own writes in batches; add() never waits for it: what does not fit into the queue, and what
 // the disk refuses, is counted (the JSON log is the first store and may have it). Retention removes whole
