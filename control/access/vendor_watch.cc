@@ -72,14 +72,15 @@ bool login_port(const Vendor& v, const abi::Event& e) {
 
 void VendorWatch::say(State& s, Finding::Kind kind, const Vendor& v, const VendorSession* session,
                       std::uint64_t now_ns, std::string en, std::string ja) {
-  std::uint64_t& quiet = s.quiet_until[static_cast<std::size_t>(kind)];
-  if (now_ns < quiet || found_.size() >= kMostFound) return;
+  State::Quiet& quiet = s.quiet[static_cast<std::size_t>(kind)];
   const bool open = session != nullptr && session->open;
-  quiet = now_ns + (open && !session->recovery ? kQuietOpen : kQuiet);
   Finding f;
   f.kind = kind;
   f.vendor = v.name;
   if (open) f.ticket = session->ticket;
+  // What was said before a ticket opened, or of the one before it, keeps nothing from suspending this one.
+  if ((now_ns < quiet.until && quiet.ticket == f.ticket) || found_.size() >= kMostFound) return;
+  quiet = {f.ticket, now_ns + (open && !session->recovery ? kQuietOpen : kQuiet)};
   f.host = to_string(v.target);
   f.text_en = std::move(en);
   f.text_ja = std::move(ja);

@@ -74,7 +74,12 @@ class VendorWatch {
     // Flows that have been counted as short: one lingers in the table, and its end is told long after it.
     std::array<std::uint64_t, 256> counted{};
     std::size_t next_counted = 0;
-    std::array<std::uint64_t, 5> quiet_until{};  // by Finding::Kind
+    // By Finding::Kind: what was said last is not said again for a while, of the same ticket (or of none).
+    struct Quiet {
+      std::string ticket;
+      std::uint64_t until = 0;
+    };
+    std::array<Quiet, 5> quiet;
   };
   void dropped(State& s, const Vendor& v, Side side, const VendorSession* session, const abi::Event& e);
   void flow(State& s, const Vendor& v, const VendorSession* session, const abi::Event& e);

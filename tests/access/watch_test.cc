@@ -107,6 +107,16 @@ TEST_F(WatchTest, AScanWithoutATicketIsFoundToo) {
   EXPECT_EQ(notices.count("alert.vendor.scan"), 1u);
 }
 
+TEST_F(WatchTest, WhatWasSaidBeforeATicketKeepsNothingFromSuspendingIt) {
+  for (std::uint16_t port = 1; port <= 60; ++port)
+    drop("192.0.2.1", "10.20.0.30", port, abi::DropReason::access_closed);
+  EXPECT_EQ(found(), Kinds{"scan"});
+  const std::string id = opened();
+  for (std::uint16_t port = 1; port <= 10; ++port) drop("192.0.2.1", "10.20.0.30", port);
+  EXPECT_EQ(found(), Kinds{"scan"}) << "at once, not a minute later";
+  EXPECT_EQ(state(id), TicketState::suspended);
+}
+
 TEST_F(WatchTest, BruteForceIsStoppedAtTheFifthAttempt) {
   const std::string id = opened();
   for (int i = 0; i < 4; ++i) ended("192.0.2.1", "10.20.0.30", 3389, 2500, 3700);
