@@ -1,7 +1,8 @@
 // Decode events: keyword decode-event:NAME. Those of Suricata's names that our packet parser can tell, and
 // the drop reason that tells each. The numbers are part of the contract: append, never reorder.
 //
-// A packet with a decode event was dropped by the parser; signatures can still name it in an alert.
+// A packet with a decode event was dropped by the parser; signatures can still name it in an alert. Those
+// with the reason `none` tell what is odd and passes.
 #pragma once
 
 #include <array>
@@ -47,11 +48,14 @@
   X(vlan_too_many_layers, "vlan.too_many_layers", vlan_depth)                        \
   X(ipv4_frag_overlap, "ipv4.frag_overlap", fragment_overlap)                        \
   X(ipv6_frag_overlap, "ipv6.frag_overlap", fragment_overlap)                        \
-  X(ipv4_frag_pkt_too_large, "ipv4.frag_pkt_too_large", fragment_length)             \
-  X(ipv6_frag_pkt_too_large, "ipv6.frag_pkt_too_large", fragment_length)             \
+  X(ipv4_frag_pkt_too_large, "ipv4.frag_pkt_too_large", fragment_too_large)          \
+  X(ipv6_frag_pkt_too_large, "ipv6.frag_pkt_too_large", fragment_too_large)          \
   X(ipv6_frag_invalid_length, "ipv6.frag_invalid_length", fragment_length)           \
   X(ipv4_frag_ignored, "ipv4.frag_ignored", fragment_memory)                         \
-  X(ipv6_frag_ignored, "ipv6.frag_ignored", fragment_memory)
+  X(ipv6_frag_ignored, "ipv6.frag_ignored", fragment_memory)                         \
+  X(ipv6_exthdr_useless_fh, "ipv6.exthdr_useless_fh", none)                          \
+  X(ipv6_hopopts_unknown_opt, "ipv6.hopopts_unknown_opt", none)                      \
+  X(ipv6_dstopts_unknown_opt, "ipv6.dstopts_unknown_opt", none)
 
 namespace sekisho::abi {
 
@@ -78,6 +82,7 @@ constexpr DecodeEventMask decode_event_bit(DecodeEvent e) {
 // The events that a packet dropped for `reason` raises. ip_version 0: not known, both families' events.
 constexpr DecodeEventMask decode_events(DropReason reason, std::uint8_t ip_version) {
   DecodeEventMask mask = 0;
+  if (reason == DropReason::none) return mask;
   const auto add = [&](DecodeEvent e, std::string_view name, DropReason of) {
     if (of != reason) return;
     if (ip_version == 4 && (name.starts_with("ipv6.") || name.starts_with("icmpv6."))) return;

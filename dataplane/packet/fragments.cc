@@ -68,7 +68,10 @@ void Defragmenter::take(Burst& burst, std::uint32_t slot, const Topology& topolo
     d = open(id, hash, share, now_ns);
   }
   Datagram& datagram = datagrams_[d];
-  if (datagram.state == State::condemned) return burst.drop(slot, datagram.reason);
+  if (datagram.state == State::condemned) {
+    const DropReason fault = impossible(fragment);
+    return burst.drop(slot, fault != DropReason::none ? fault : DropReason::fragment_given_up);
+  }
 
   const DropReason refusal = insert(datagram, p, fragment);
   if (refusal == DropReason::fragment_overlap && duplicate_) return burst.drop(slot, refusal);
@@ -79,7 +82,7 @@ void Defragmenter::take(Burst& burst, std::uint32_t slot, const Topology& topolo
   }
   burst.hold(slot);
   if (datagram.received != datagram.end) return;
-  if (!fits(datagram)) return condemn(d, DropReason::fragment_length);
+  if (!fits(datagram)) return condemn(d, DropReason::fragment_too_large);
 
   // Whole: the slot of this last piece becomes the datagram.
   const std::uint32_t length = reassemble(datagram, scratch(slot));
@@ -93,14 +96,20 @@ void Defragmenter::take(Burst& burst, std::uint32_t slot, const Topology& topolo
   parse_one(burst, slot, topology);
 }
 
+// RFC 791, RFC 8200 4.5: all but the last are multiples of 8, and the whole stays within 65,535.
+DropReason Defragmenter::impossible(const FragmentHeader& fragment) noexcept {
+  if (fragment.length == 0 || (fragment.more && fragment.length % 8 != 0)) return DropReason::fragment_length;
+  return fragment.offset + std::uint32_t{fragment.length} + fragment.header > 65535
+             ? DropReason::fragment_too_large
+             : DropReason::none;
+}
+
 // Puts the packet among the pieces. Not none: nothing was taken; duplicate_ says whether it is but a copy.
 DropReason Defragmenter::insert(Datagram& datagram, const Packet& p,
                                 const FragmentHeader& fragment) noexcept {
   duplicate_ = false;
   const std::uint32_t offset = fragment.offset, end = offset + fragment.length;
-  // RFC 791, RFC 8200 4.5: all but the last are multiples of 8, and the whole stays within 65,535.
-  if (fragment.length == 0 || (fragment.more && fragment.length % 8 != 0)) return DropReason::fragment_length;
-  if (end + fragment.header > 65535) return DropReason::fragment_length;
+  if (const DropReason fault = impossible(fragment); fault != DropReason::none) return fault;
   if (offset == 0 && !first_fragment_sound(p)) return DropReason::fragment_tiny;
 
   // Most come in order: start from the tail when the piece lies behind it.
@@ -245,7 +254,6 @@ void Defragmenter::condemn(std::uint16_t d, DropReason reason) noexcept {
   Datagram& datagram = datagrams_[d];
   give_up_pieces(datagram, reason);
   datagram.state = State::condemned;
-  datagram.reason = reason;
   ++shares_[datagram.share];
 }
 

@@ -116,11 +116,11 @@ class Defragmenter {
     std::uint16_t chain = kNil;                // hash chain; free list
     std::uint16_t older = kNil, newer = kNil;  // by since_ns
     State state = State::free;
-    DropReason reason = DropReason::none;  // condemned: why
   };
 
   void take(Burst& burst, std::uint32_t slot, const Topology& topology, std::uint64_t now_ns) noexcept;
   DropReason insert(Datagram& datagram, const Packet& packet, const FragmentHeader& fragment) noexcept;
+  static DropReason impossible(const FragmentHeader& fragment) noexcept;
   static bool same_piece(const Piece& piece, const Packet& packet, const FragmentHeader& fragment) noexcept;
   bool fits(const Datagram& datagram) const noexcept;
   std::uint32_t reassemble(const Datagram& datagram, std::uint8_t* out) const noexcept;

@@ -31,6 +31,10 @@ inline constexpr std::uint16_t kIcmpError = 4;  // key is the quoted packet's, r
 inline constexpr std::uint16_t kChecksumTrusted = 8;  // the port says that checksums need no check
 inline constexpr std::uint16_t kExempt = 16;          // RST for a cut: passes the egress admission
 inline constexpr std::uint16_t kTrain = 32;  // bytes are a reassembled datagram; its pieces wait in the train
+// Odd and passed on: decode events without a drop.
+inline constexpr std::uint16_t kAtomicFragment = 64;      // IPv6: a fragment header and nothing but one piece
+inline constexpr std::uint16_t kUnknownHopOption = 128;   // IPv6: in its hop-by-hop header
+inline constexpr std::uint16_t kUnknownDestOption = 256;  // IPv6: in a destination header
 }  // namespace packet_flag
 
 namespace tcp_flag {

@@ -4,6 +4,7 @@
 // Thread: the worker that owns the burst. Never allocates.
 #pragma once
 
+#include "dataplane/abi/decode_event.h"
 #include "dataplane/packet/packet.h"
 #include "dataplane/packet/topology.h"
 
@@ -44,10 +45,24 @@ struct ExtensionChain {
   bool more_fragments = false;        // its M flag
   std::uint16_t fragment_offset = 0;  // bytes
   std::uint32_t fragment_id = 0;
+  std::uint16_t odd = 0;  // packet_flag of what is odd and allowed
   std::uint16_t end = 0;  // offset behind the last header read, from the first byte given
   // Offset of the Next Header byte that names the last header's kind; negative: in the IPv6 header before.
   std::int32_t next_field = 0;
 };
+// What the parser found odd and let pass.
+constexpr abi::DecodeEventMask odd_events(const Packet& p) {
+  constexpr unsigned kAny =
+      packet_flag::kAtomicFragment | packet_flag::kUnknownHopOption | packet_flag::kUnknownDestOption;
+  if ((p.flags & kAny) == 0) return 0;
+  const auto of = [&](std::uint16_t flag, abi::DecodeEvent e) {
+    return (p.flags & flag) != 0 ? abi::decode_event_bit(e) : 0;
+  };
+  return of(packet_flag::kAtomicFragment, abi::DecodeEvent::ipv6_exthdr_useless_fh) |
+         of(packet_flag::kUnknownHopOption, abi::DecodeEvent::ipv6_hopopts_unknown_opt) |
+         of(packet_flag::kUnknownDestOption, abi::DecodeEvent::ipv6_dstopts_unknown_opt);
+}
+
 // Walks the headers that `protocol` names in `bytes`. `rank` is where in the order of RFC 8200 4.1 the walk
 // starts: kFromHeader behind the IPv6 header, kFromFragment behind a fragment header.
 inline constexpr std::uint8_t kFromHeader = 0, kFromFragment = 4;

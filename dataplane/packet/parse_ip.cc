@@ -107,6 +107,7 @@ DropReason parse_ipv6(Context& c) noexcept {
   if (!ipv6_source_sound(source) && !c.topology.lenient()) return DropReason::ipv6_address;
 
   const ExtensionChain chain = walk_extensions(ip + 40, length, ip[6], kFromHeader);
+  p.flags |= chain.odd;
   if (chain.fault != DropReason::none) return chain.fault;
   p.protocol = c.key.protocol = chain.protocol;
   const std::uint32_t behind = p.l3 + 40 + chain.end;
@@ -129,13 +130,16 @@ namespace {
 using namespace detail;
 
 // TLVs of a hop-by-hop or destination header (RFC 8200 4.2). A jumbo payload (RFC 2675) is refused.
-bool options_sound(const std::uint8_t* bytes, std::uint32_t length) {
+// `unknown`: some option is none of PadN, router alert (RFC 2711) and home address (RFC 6275).
+bool options_sound(const std::uint8_t* bytes, std::uint32_t length, bool& unknown) {
   for (std::uint32_t at = 0; at < length;) {
     if (bytes[at] == 0) {
       ++at;
       continue;
     }
-    if (bytes[at] == 0xc2 || at + 2 > length || at + 2 + bytes[at + 1] > length) return false;
+    const std::uint8_t type = bytes[at];
+    unknown |= type != 1 && type != 5 && type != 0xc9;
+    if (type == 0xc2 || at + 2 > length || at + 2 + bytes[at + 1] > length) return false;
     at += 2u + bytes[at + 1];
   }
   return true;
@@ -200,8 +204,13 @@ ExtensionChain walk_extensions(const std::uint8_t* bytes, std::uint32_t length, 
 
     if (place == kRoute && (h[2] == 0 || h[3] != 0)) return fault(DropReason::ipv6_routing_header);
     if (place == kAuthenticated && size < 12) return fault(DropReason::ipv6_extension);
-    if ((place == kHop || chain.protocol == protocol::kDestination) && !options_sound(h + 2, size - 2))
-      return fault(DropReason::ipv6_extension);
+    if (place == kHop || chain.protocol == protocol::kDestination) {
+      bool unknown = false;
+      const bool sound = options_sound(h + 2, size - 2, unknown);
+      if (unknown)
+        chain.odd |= place == kHop ? packet_flag::kUnknownHopOption : packet_flag::kUnknownDestOption;
+      if (!sound) return fault(DropReason::ipv6_extension);
+    }
 
     chain.next_field = field;
     field = static_cast<std::int32_t>(at);
@@ -217,6 +226,7 @@ ExtensionChain walk_extensions(const std::uint8_t* bytes, std::uint32_t length, 
         chain.fragment = true;
         return chain;
       }
+      chain.odd |= packet_flag::kAtomicFragment;
     }
   }
 }

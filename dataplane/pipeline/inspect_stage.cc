@@ -10,6 +10,7 @@
 #include "dataplane/app/http.h"
 #include "dataplane/base/bytes.h"
 #include "dataplane/flow/track.h"
+#include "dataplane/packet/parse.h"
 #include "dataplane/packet/tunnel.h"
 #include "dataplane/pipeline/event_text.h"
 #include "dataplane/pipeline/flow_stage.h"
@@ -143,7 +144,8 @@ void InspectStage::line_protocol(Burst& burst, std::uint32_t slot) noexcept {
   packet_ = &p;
   key_ = &burst.key[slot];
   index_ = kNoFlow;
-  ips::Finding finding = inspector_.inspect_stray(p, burst.key[slot], true, 0, policies_[p.link], c_.now_ns);
+  ips::Finding finding =
+      inspector_.inspect_stray(p, burst.key[slot], true, packet::odd_events(p), policies_[p.link], c_.now_ns);
   // No error answers neighbour discovery (RFC 4443 2.4 (e)).
   finding.reject_source = finding.reject_destination = false;
   act(burst, slot, p, finding);
@@ -173,7 +175,8 @@ bool InspectStage::look(Burst& burst, std::uint32_t slot, const Packet& p, const
   view.handshake_seen = p.protocol == 6
                             ? flow::established(f.state) && (f.flags & flow::flow_flag::kLearnt) == 0
                             : f.packets(false) != 0 && f.packets(true) != 0;
-  act(burst, slot, p, inspector_.inspect(flow_[p.flow], view, p, key, 0, policies_[p.link], c_.now_ns));
+  act(burst, slot, p,
+      inspector_.inspect(flow_[p.flow], view, p, key, packet::odd_events(p), policies_[p.link], c_.now_ns));
   if ((burst.live >> slot & 1) == 0) return false;
   return look_inside(burst, slot, p, key, depth);
 }
@@ -219,7 +222,7 @@ void InspectStage::strays(Burst& burst) noexcept {
   for_live(Burst::mask(burst.size) & ~burst.live, [&](std::uint32_t i) {
     const Packet& p = burst.packet[i];
     if (p.verdict == Verdict::held) return;
-    const abi::DecodeEventMask events = abi::decode_events(p.reason, p.ip_version);
+    const abi::DecodeEventMask events = abi::decode_events(p.reason, p.ip_version) | packet::odd_events(p);
     if (events == 0 || p.link >= inspected_.size() || inspected_[p.link] == 0) return;
     packet_ = &p;
     key_ = &burst.key[i];

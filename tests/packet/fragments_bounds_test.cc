@@ -15,7 +15,7 @@ TEST_F(FragmentsTest, ImpossibleLengths) {
   store_be16(&far[20], 65512 / 8);
   store_be16(&far[24], 0);
   store_be16(&far[24], internet_checksum(Bytes(far.begin() + 14, far.begin() + 34)));
-  expect_dropped(send(far), DropReason::fragment_length);
+  expect_dropped(send(far), DropReason::fragment_too_large);
   expect_empty();  // nothing sound was held: nothing to remember
 
   // A second end, an end before what came, a piece behind the end.
@@ -57,7 +57,7 @@ TEST_F(FragmentsTest, FirstHeaderMakesTheWholeTooLong) {
   EXPECT_EQ(big.gauges().pieces, 32u);
   feed(piece(0, 2000, true, Bytes(20, 1)));
   EXPECT_EQ(burst_.burst.live, 0u);
-  EXPECT_EQ(recorder_.count[DropReason::fragment_length], 33);
+  EXPECT_EQ(recorder_.count[DropReason::fragment_too_large], 33);
   EXPECT_EQ(big.gauges().pieces, 0u);
 }
 
@@ -80,7 +80,7 @@ TEST_F(FragmentsTest, TinyFirstFragments) {
   send(piece_of(tcp, {40, 8, true}, 2));
   expect_dropped(send(piece_of(tcp, {0, 16, true}, 2)), DropReason::fragment_tiny);
   EXPECT_EQ(recorder_.count[DropReason::fragment_tiny], 1);
-  expect_dropped(send(piece_of(tcp, {0, 40, true}, 2)), DropReason::fragment_tiny);
+  expect_dropped(send(piece_of(tcp, {0, 40, true}, 2)), DropReason::fragment_given_up);
 
   const Bytes sctp = eth().ip4(kA, kB).sctp(1, 2).payload(Bytes(64)).build();
   expect_dropped(send(piece_of(sctp, {0, 8, true}, 3)), DropReason::fragment_tiny);

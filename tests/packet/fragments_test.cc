@@ -143,7 +143,7 @@ TEST_P(FragmentOverlap, CondemnsTheDatagramForGood) {
   EXPECT_EQ(defragmenter_.gauges().pieces, 0u);
   // Later pieces stay out until the timeout, and another datagram is not touched.
   for (const Bytes& piece : pieces_of(frame, 24))
-    expect_dropped(send(piece, 500), DropReason::fragment_overlap);
+    expect_dropped(send(piece, 500), DropReason::fragment_given_up);
   for (const Bytes& piece : pieces_of(frame, 24, 8)) send(piece, 500);
   ASSERT_TRUE(whole());
   take_train(burst_.burst.packet[0].train);

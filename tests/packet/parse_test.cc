@@ -233,6 +233,18 @@ TEST_F(ParseTest, NeighbourDiscoveryAndMldPassAsArpDoes) {
   }
 }
 
+TEST_F(ParseTest, WhatIsOddAndAllowedIsTold) {
+  using E = abi::DecodeEvent;
+  const auto told = [&](FrameBuilder frame) { return packet::odd_events(passes(frame.udp(5, 6).build())); };
+  const auto v6 = [] { return eth().ip6(kA6, kB6); };
+  EXPECT_EQ(told(v6()), 0u);
+  EXPECT_EQ(told(v6().hop_by_hop({5, 2, 0, 0, 1, 0}).destination_options()), 0u);
+  EXPECT_EQ(told(v6().fragment6(1, 0, false)), abi::decode_event_bit(E::ipv6_exthdr_useless_fh));
+  EXPECT_EQ(told(v6().hop_by_hop({0x1e, 4, 0, 0, 0, 0})), abi::decode_event_bit(E::ipv6_hopopts_unknown_opt));
+  EXPECT_EQ(told(v6().destination_options({0x10, 4, 0, 0, 0, 0})),
+            abi::decode_event_bit(E::ipv6_dstopts_unknown_opt));
+}
+
 TEST_F(ParseTest, ExtensionHeadersAreWalked) {
   const Packet& p = passes(eth()
                                .ip6(kA6, kB6)
