@@ -89,6 +89,17 @@ void VendorWatch::say(State& s, Finding::Kind kind, const Vendor& v, const Vendo
   wake_();
 }
 
+VendorWatch::State& VendorWatch::state_of(const Vendor& v, const VendorSession* session) {
+  State& s = states_[v.name];
+  if (session == nullptr || !session->open || session->ticket == s.ticket) return s;
+  s.ticket = session->ticket;
+  s.scan.clear();
+  s.lateral.clear();
+  s.short_flows.clear();
+  s.starts.clear();
+  return s;
+}
+
 void VendorWatch::event(const abi::Event& e, const EventFields& fields, const Names& names,
                         std::uint64_t wall_ns) {
   const auto sessions = sessions_();
@@ -103,8 +114,8 @@ void VendorWatch::event(const abi::Event& e, const EventFields& fields, const Na
     const Vendor& v = sessions->model->vendors[i];
     const Side side = sessions->side(v, e);
     if (side == Side::none) continue;
-    State& s = states_[v.name];
     const VendorSession* own = session != nullptr && session->vendor == i ? session : nullptr;
+    State& s = state_of(v, own);
     if (e.kind == abi::EventKind::drop)
       dropped(s, v, side, own, e);
     else if (e.kind == abi::EventKind::alert)
@@ -226,7 +237,7 @@ void VendorWatch::live(const std::vector<abi::FlowRecord>& flows, std::uint64_t 
     reports_.live(session->ticket, side, e);
     // FlowRecord::state is flow::State: 4 fin_wait, 5 closing, 6 time_wait, 7 closed.
     e.end = r.state >= 4 && r.state <= 7 ? abi::FlowEnd::tcp_fin : abi::FlowEnd::none;
-    if (side == Side::from_vendor) flow(states_[v.name], v, session, e);
+    if (side == Side::from_vendor) flow(state_of(v, session), v, session, e);
   }
   volume(*sessions, now_ns);
 }

@@ -80,7 +80,10 @@ class VendorWatch {
       std::uint64_t until = 0;
     };
     std::array<Quiet, 5> quiet;
+    std::string ticket;  // the last that was open
   };
+  // The vendor's counts. A new ticket's begin with it: attempts of the one before suspend nobody.
+  State& state_of(const Vendor& v, const VendorSession* session);
   void dropped(State& s, const Vendor& v, Side side, const VendorSession* session, const abi::Event& e);
   void flow(State& s, const Vendor& v, const VendorSession* session, const abi::Event& e);
   void alert(State& s, const Vendor& v, const VendorSession* session, const abi::Event& e,

@@ -117,6 +117,19 @@ TEST_F(WatchTest, WhatWasSaidBeforeATicketKeepsNothingFromSuspendingIt) {
   EXPECT_EQ(state(id), TicketState::suspended);
 }
 
+TEST_F(WatchTest, CountsBeginWithTheTicket) {
+  const std::string first = opened();
+  for (int i = 0; i < 4; ++i) ended("192.0.2.1", "10.20.0.30", 3389, 2500, 3700);
+  ASSERT_TRUE(desk->close(first, "", suzuki).ok());
+  const std::string second = opened();
+  see(base(EventKind::flow_start, "192.0.2.1", "10.20.0.30", 3389));
+  EXPECT_EQ(found(), Kinds{}) << "its first attempt";
+  for (int i = 0; i < 4; ++i) ended("192.0.2.1", "10.20.0.30", 3389, 2500, 3700);
+  see(base(EventKind::flow_start, "192.0.2.1", "10.20.0.30", 3389));
+  EXPECT_EQ(found(), Kinds{"brute_force"});
+  EXPECT_EQ(state(second), TicketState::suspended);
+}
+
 TEST_F(WatchTest, BruteForceIsStoppedAtTheFifthAttempt) {
   const std::string id = opened();
   for (int i = 0; i < 4; ++i) ended("192.0.2.1", "10.20.0.30", 3389, 2500, 3700);
