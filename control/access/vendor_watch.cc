@@ -1,12 +1,12 @@
 #include "control/access/vendor_watch.h"
 
 #include <fmt/format.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
+#include "control/events/alert_severity.h"
 #include "control/events/names.h"
 #include "control/model/values.h"
 #include "dataplane/abi/drop_reason.h"
@@ -48,19 +48,6 @@ std::array<std::uint8_t, 20> place_of(const abi::Event& e) {
   out[18] = e.protocol;
   out[19] = e.ip_version;
   return out;
-}
-
-// 1 informational … 4 critical: what the signature's metadata says, else from its priority.
-unsigned severity_of(const signatures::SignatureInfo* s, const abi::Event& e) {
-  static constexpr const char* kNames[] = {"informational", "minor", "major", "critical"};
-  if (s != nullptr)
-    for (const auto& [key, value] : s->metadata) {
-      if (key != "signature_severity") continue;
-      for (unsigned i = 0; i < std::size(kNames); ++i)
-        if (strcasecmp(value.c_str(), kNames[i]) == 0) return i + 1;
-    }
-  const unsigned priority = s != nullptr ? s->priority : e.priority;
-  return priority <= 1 ? 3 : priority == 2 ? 2 : 1;
 }
 
 bool login_port(const Vendor& v, const abi::Event& e) {
@@ -181,7 +168,7 @@ void VendorWatch::alert(State& s, const Vendor& v, const VendorSession* session,
                         const Names& names) {
   const signatures::SignatureInfo* info =
       e.snapshot_generation == names.generation() ? names.signature(e.rule) : nullptr;
-  if (session == nullptr || v.suspend.severity == 0 || severity_of(info, e) < v.suspend.severity) return;
+  if (session == nullptr || v.suspend.severity == 0 || alert_severity(info, e) < v.suspend.severity) return;
   const std::string what = info != nullptr ? info->msg : fmt::format("signature {}", e.rule);
   say(s, Finding::Kind::alert, v, session, e.time_ns,
       fmt::format("alert in the session of {}: {}", v.name, what),

@@ -9,6 +9,7 @@
 #include "control/daemon/evidence_of.h"
 #include "control/session/counters.h"
 #include "dataplane/abi/words.h"
+#include "dataplane/base/clock.h"
 
 namespace sekisho::control {
 namespace {
@@ -119,12 +120,16 @@ std::optional<Notice> notice_of(const Receipt& r) {
 }
 
 Response::Response(Daemon& daemon)
-    : daemon_(daemon), notices_(notices_options(daemon)), evidence_(evidence_options(daemon, notices_)) {
+    : daemon_(daemon),
+      notices_(notices_options(daemon)),
+      alerts_(notices_, monotonic_ns),
+      evidence_(evidence_options(daemon, notices_)) {
   evidence_.add_provider([&daemon](const Receipt& r, EvidenceWriter& w) { add_evidence(daemon, r, w); });
   worker_ = std::thread([this] { run(); });
 }
 
 std::vector<std::string> Response::start() {
+  daemon_.events().add_sink(alerts_);
   std::vector<std::string> reports;
   if (const std::string why = evidence_.open(); !why.empty())
     reports.push_back("evidence cannot be signed: " + why);
@@ -146,6 +151,7 @@ std::vector<std::string> Response::start() {
 }
 
 void Response::finish() {
+  daemon_.events().remove_sink(alerts_);
   playbooks_.reset();
   {
     const std::lock_guard lock(mutex_);

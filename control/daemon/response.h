@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "control/daemon/alert_notices.h"
 #include "control/daemon/site.h"
 #include "control/evidence/evidence.h"
 #include "control/link/receipt.h"
@@ -56,6 +57,7 @@ class Response {
 
   Daemon& daemon_;
   Notices notices_;
+  AlertNotices alerts_;
   EvidenceStore evidence_;
   std::unique_ptr<PlaybookRunner> playbooks_;
   Health dataplane_, latch_, disk_;
