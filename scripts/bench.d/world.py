@@ -73,14 +73,14 @@ def lab_class():
     class Bench(Lab):
         """pcaps: replays them; else one wire of veth."""
 
-        def __init__(self, pcaps=None, idle="poll", rules=100):
+        def __init__(self, pcaps=None, idle="poll", rules=100, recorder=True):
             from lab import Wire
             wires = [] if pcaps else [Wire(1, "line", "device", "his")]
             super().__init__(wires=wires, links=LINK, rules=fillers(rules - 2) + ACCEPT, start=False)
-            self.pcaps, self.idle = pcaps, idle
+            self.pcaps, self.idle, self.recorder = pcaps, idle, recorder
 
         def config_text(self):
-            text = HEAD % self.idle + LIMITS
+            text = HEAD % self.idle + LIMITS + ("" if self.recorder else "[recorder]\nmemory_mb = 0\n")
             text += '[[zone]]\nname = "device"\n[[zone]]\nname = "his"\n'
             if self.pcaps:
                 for i, path in enumerate(self.pcaps):
@@ -157,8 +157,8 @@ def polled_ns(before, after):
     return max(after[t] - before.get(t, 0) for t in after)
 
 
-def _gateway_rate(bench, paths, seconds):
-    with bench(paths) as gateway:
+def _gateway_rate(bench, paths, seconds, recorder):
+    with bench(paths, recorder=recorder) as gateway:
         gateway.start()
         time.sleep(0.7)  # all flows are known
         t0, first = gateway.dataplane_count()
@@ -196,7 +196,7 @@ def _against(pairs, ours, theirs, unit):
         statistics.median(mine), statistics.median(yard), unit))
 
 
-def _pcap_pairs(size, quick, yardstick):
+def _pcap_pairs(size, quick, yardstick, recorder=True):
     """The gateway and a yardstick(paths, seconds) on the same captures."""
     bench, paths, seconds = lab_class(), make_pcaps(size), 1.5 if quick else 4
     per_cpu = []
@@ -205,7 +205,7 @@ def _pcap_pairs(size, quick, yardstick):
         rate, alone = measure()
         per_cpu.append(alone)
         return rate
-    out = _against(3 if quick else 5, lambda: first_of(lambda: _gateway_rate(bench, paths, seconds)),
+    out = _against(3 if quick else 5, lambda: first_of(lambda: _gateway_rate(bench, paths, seconds, recorder)),
                    lambda: first_of(lambda: yardstick(paths, seconds)), "Mpps")
     out["per_cpu_second"] = statistics.median(m / y for m, y in zip(per_cpu[::2], per_cpu[1::2]))
     out["note"] += "; by CPU time of the polling thread, so without what others took of its core: %.3g against %.3g, " \
@@ -236,6 +236,10 @@ def vs_ovs_conntrack(quick):
 
 def vs_testpmd(quick):
     return _pcap_pairs(64, quick, _testpmd_rate)
+
+
+def vs_testpmd_unrecorded(quick):
+    return _pcap_pairs(64, quick, _testpmd_rate, recorder=False)
 
 
 def vs_testpmd_1518(quick):
@@ -516,7 +520,7 @@ def first_packet_us(quick):
 
 # Name: (function, seconds allowed for --quick, and in full)
 MEASUREMENTS = {
-    "vs_testpmd": (vs_testpmd, 60, 180), "vs_testpmd_1518": (vs_testpmd_1518, 60, 180),
+    "vs_testpmd": (vs_testpmd, 60, 180), "vs_testpmd_unrecorded": (vs_testpmd_unrecorded, 60, 180), "vs_testpmd_1518": (vs_testpmd_1518, 60, 180),
     "vs_ovs_conntrack": (vs_ovs_conntrack, 75, 180),
     "veth_tcp_vs_testpmd": (veth_tcp_vs_testpmd, 60, 180), "obey_us": (obey_us, 35, 280),
     "cut_ms": (cut_ms, 40, 120), "swap_lost": (swap_lost, 60, 180), "idle_core_pct": (idle_core_pct, 25, 80),
