@@ -20,7 +20,7 @@ struct RateLimit {
 struct VendorSuspend {
   RateLimit scan{10, 60};                 // distinct host and port pairs that policy refused the vendor
   RateLimit brute_force{5, 60};           // short flows to one login service of the target
-  std::uint64_t brute_below = 10 * 1024;  // bytes, both directions: what a short flow is
+  std::uint64_t brute_below = 32 * 1024;  // bytes, both directions: what a short flow is
   std::vector<std::uint16_t> brute_ports{22, 23, 445, 3389, 5900, 5985, 5986};
   // Of an alert: 1 informational, 2 minor, 3 major, 4 critical; 0: alerts do not suspend.
   std::uint8_t severity = 3;

@@ -66,6 +66,7 @@ LINKS = """
 name = "device-his"
 zones = ["device", "his"]
 clinical = true
+midstream = true
 fail = "open"
 [[link]]
 name = "vendor"
@@ -261,9 +262,10 @@ class Ssh:
         self._thread.join(5)
 
 
-def rdp(host, address, user, timeout=2.0):
-    """The first step of an RDP client (MS-RDPBCGR 2.2.1.1): what the server chose, or None if nothing came."""
-    cookie = b"Cookie: mstshash=" + user.encode() + b"\r\n"
+def rdp(host, address, timeout=2.0, user=None):
+    """The first step of an RDP client (MS-RDPBCGR 2.2.1.1): what the server chose, or None if nothing came. Without a user it
+    sends no cookie: a name is one more logon to the signature of password spraying, whose minute outlasts a step."""
+    cookie = b"Cookie: mstshash=" + user.encode() + b"\r\n" if user else b""
     request = b"\xe0\0\0\0\0\0" + cookie + struct.pack("<BBHI", 1, 0, 8, 1)
     packet = struct.pack("!BBHB", 3, 0, 5 + len(request), len(request)) + request
     try:

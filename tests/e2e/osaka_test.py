@@ -106,7 +106,7 @@ test_the_scenario_from_the_first_knock_to_the_reopening.seconds = 240
 
 def knock_without_a_ticket(lab, story):
     """0 RDP from the vendor without a ticket: dropped and logged"""
-    assert rdp(lab.vendor, lab.target.ip4, "sato", 0.7) is None, "RDP passed without a ticket"
+    assert rdp(lab.vendor, lab.target.ip4, 0.7) is None, "RDP passed without a ticket"
     lab.wait(lambda: story.drops(lab.vendor.ip4, lab.target.ip4, 3389), 10, "the drop in the log")
     drop = story.drops(lab.vendor.ip4, lab.target.ip4, 3389)[0]
     assert drop["drop"]["reason"] in ("access_closed", "policy_rule") and drop["sekisho"]["link"] == "vendor", drop
@@ -115,10 +115,10 @@ def knock_without_a_ticket(lab, story):
 def work_with_a_ticket(lab, story):
     """1 an approved ticket, RDP to the one target: passes, as a named session"""
     one = story.ticket()
-    assert rdp(lab.vendor, lab.target.ip4, "sato") in (0, 1, 2), "RDP does not pass"
+    assert rdp(lab.vendor, lab.target.ip4, user="sato") in (0, 1, 2), "RDP does not pass"
     lab.wait(lambda: any("sato" in r["what"] for r in story.shown(one)["report"]["logins"]["rows"]), 15,
              "who it was, in the ticket")
-    assert rdp(lab.vendor, HIS[0], "sato", 0.7) is None, "a ticket for one target opens another"
+    assert rdp(lab.vendor, HIS[0], 0.7) is None, "a ticket for one target opens another"
 
 
 def scan(lab, story):
@@ -152,12 +152,12 @@ def scan(lab, story):
         return "notice.scan" in story.acts(recovery)
     lab.wait(noticed, 30, "the notice of a recovery ticket")
     assert story.state(recovery) == "open"
-    assert rdp(lab.vendor, lab.target.ip4, "sato") is not None, "a recovery ticket was stopped"
+    assert rdp(lab.vendor, lab.target.ip4) is not None, "a recovery ticket was stopped"
     story.close(recovery)
 
 
 def guess(lab, story):
-    """3 hydra RDP against the target: blocked (docs/osaka.md: which attempt is the last)"""
+    """3 hydra RDP against the target: suspended at the fifth attempt"""
     one = story.ticket()
     arrived = lab.keep(traffic.Capture(lab.target))
     guesser = lab.keep(hydra(lab.vendor, lab.target.ip4))
@@ -166,9 +166,9 @@ def guess(lab, story):
     ports = {f.data[34:36] for f in arrived.incoming()
              if f.tcp_flags & 0x12 == traffic.TCP_SYN and f.data[36:38] == b"\x0d\x3d"}
     print("hydra: %d connections reached the target" % len(ports))
-    assert 1 <= len(ports) <= 12, len(ports)
-    assert {"suspend.brute_force", "suspend.alert"} & set(story.acts(one)), story.acts(one)
-    assert rdp(lab.vendor, lab.target.ip4, "sato", 0.7) is None
+    assert 1 <= len(ports) <= 6, len(ports)  # the fifth suspends; one more may be under way
+    assert "suspend.brute_force" in story.acts(one), story.acts(one)
+    assert rdp(lab.vendor, lab.target.ip4, 0.7) is None
     guesser.close()
     story.close(one)
 
@@ -194,9 +194,9 @@ def turn_on_the_his(lab, story):
     assert story.state(one) == "open", "whom the vendor's target attacks does not end the ticket"
     done = story.ask(story.tanaka, "/v1/proposals/act", id=story.proposals()[("quarantine", lab.target.ip4)]["id"])
     assert done["receipt"]["outcome"] == "CONFIRMED", done
-    assert rdp(lab.vendor, lab.target.ip4, "sato", 0.7) is None, "an isolated host answers"
+    assert rdp(lab.vendor, lab.target.ip4, 0.7) is None, "an isolated host answers"
     lab.sekisho("release", lab.target.ip4, "--reason", "the exercise goes on")
-    lab.wait(lambda: rdp(lab.vendor, lab.target.ip4, "sato", 0.7) is not None, 10, "the release")
+    lab.wait(lambda: rdp(lab.vendor, lab.target.ip4, 0.7) is not None, 10, "the release")
 
 
 def spread(lab, story):
@@ -307,7 +307,7 @@ def cut_by_playbook(lab, story):
         assert told["outcome"] == "CONFIRMED" and told["latched"] and told["who"]["name"] == "tanaka", told
         assert [x["name"] for x in told["links"]] == [link], told
     assert story.state(story.opened[-1]) == "void", "a cut voids an open ticket"
-    assert {link["name"] for link in lab.status()["links"] if link["cut"]} == {"backup", "vendor"}
+    assert {x["link"] for x in lab.status()["links"] if x["cut"]} == {"backup", "vendor"}
 
     def archived():
         return {e["id"] for e in lab.json("evidence", "list")["evidence"]} >= set(receipts)
@@ -325,23 +325,25 @@ def cut_by_playbook(lab, story):
     lab.forget_all_but_the_disk()
     lab.start()
     assert not crossed(lab, captures, answered), "a packet crossed a cut link"
-    assert {link["name"] for link in lab.status()["links"] if link["cut"]} == {"backup", "vendor"}
+    assert {x["link"] for x in lab.status()["links"] if x["cut"]} == {"backup", "vendor"}
     session.close()
 
 
 def reopen_by_two(lab, story):
     """10 reopening by two people; the audit chain verifies"""
+    for person in (story.tanaka, story.suzuki, story.sato):  # a session ends with the sekishod that it began at
+        assert person.log_in().status == 200, person.name
     for target in ("vendor", "backup"):
         asked = story.ask(story.tanaka, "/v1/reopen", target=target, reason="verified clean")["request"]
         assert asked["state"] == "waiting"
         assert story.tanaka.post("/v1/reopenings/approve", {"id": asked["id"]}).error == "same_person"
-        assert any(x["name"] == target and x["cut"] for x in lab.status()["links"])
+        assert any(x["link"] == target and x["cut"] for x in lab.status()["links"])
         done = story.ask(story.suzuki, "/v1/reopenings/approve", id=asked["id"])
         assert done["outcome"] == "CONFIRMED", done
     assert not any(link["cut"] for link in lab.status()["links"])
-    assert rdp(lab.vendor, lab.target.ip4, "sato", 0.7) is None, "a reopening revived a ticket"
+    assert rdp(lab.vendor, lab.target.ip4, 0.7) is None, "a reopening revived a ticket"
     story.ticket()
-    lab.wait(lambda: rdp(lab.vendor, lab.target.ip4, "sato", 1) is not None, 10, "the vendor's next ticket")
+    lab.wait(lambda: rdp(lab.vendor, lab.target.ip4, 1) is not None, 10, "the vendor's next ticket")
     lab.sekisho("audit", "verify")
     done = [r["name"] for r in lab.audit("reopen.approve")]
     assert done == ["suzuki", "suzuki"], done
