@@ -6,6 +6,7 @@ import time
 
 import traffic
 from chromium import URL, ConsoleLab, SetUp, chromium
+from front import PEOPLE
 
 
 def needs_chromium(test):
@@ -227,3 +228,89 @@ def test_keyboard_alone_cuts_and_pages_have_their_landmarks():
         page.press(key="Escape")
         page.wait(at="dialog[open]", gone=True)
         assert page.evaluate(code="'cut' in document.activeElement.dataset"), "the focus did not come back"
+
+
+VENDOR = """
+[[vendor]]
+name = "acme"
+company = "Acme Medical"
+from = "vendor"
+to = "his"
+source = "10.2.0.1"
+target = "10.2.0.2"
+services = ["ssh"]
+longest = "2h"
+"""
+VENDOR_RULES = """
+[services]
+echo = { tcp = 7000 }
+ssh = { tcp = 22 }
+[[rule]]
+name = "devices to his"
+from = "device"
+to = "his"
+service = "echo"
+action = "accept"
+"""
+
+
+@needs_chromium
+def test_a_ticket_from_the_request_to_the_signed_report():
+    with ConsoleLab(rules=VENDOR_RULES, people=PEOPLE + VENDOR) as lab:
+        maint = lab.wire("maint")
+        lab.keep(traffic.EchoServer(maint.b, 22))
+        capture = lab.keep(traffic.Capture(maint.b))
+
+        def passes():
+            return traffic.tcp_passes(maint.a, maint.b.ip4, 22, 0.7)
+
+        assert not passes() and not frames(capture, 0), "open without a ticket"
+        one = lab.browser.open("one", "#/vendors")
+        other = lab.browser.open("other", "#/vendors", language="en")
+        one.log_in(lab.person("tanaka", "operator"))
+        other.log_in(lab.person("suzuki", "commander"))
+        one.fill(at="textarea[name=plan]", text="replace a disk")
+        one.click(at="form .actions .primary")
+        one.wait(at="[data-ticket-state=requested]")
+        assert "承認待ち" in one.text(at="[data-ticket-state]"), one.text(at="main")
+        # Whoever asked does not approve.
+        assert one.count(at="[data-deeds] .primary") == 0
+        assert "別の人の承認が必要" in one.text(at="[data-deeds]")
+        # The other one, in English, sees it without asking for anything.
+        other.click(at="[data-ticket]")
+        other.wait(at="[data-ticket-state=requested]")
+        assert other.text(at="[data-deeds] .primary") == "Approve"
+        assert "replace a disk" in other.text(at="main") and "Acme Medical" in other.text(at="main")
+        assert not passes(), "open by a request alone"
+        other.click(at="[data-deeds] .primary")
+        other.wait(at="[data-ticket-state=approved]")
+        one.wait(at="[data-ticket-state=approved]")
+        assert not passes() and not frames(capture, 0), "open by an approval alone"
+        one.click(at="[data-deeds] .primary")
+        one.wait(at="[data-ticket-state=open]")
+        lab.wait_passes(maint.a, maint.b.ip4, 22)
+        session = traffic.connect(maint.a, maint.b.ip4, 22)
+        assert traffic.echo(session), "the ticket's session does not pass"
+        # Open access stands on the map of everybody.
+        other.go("#/map")
+        other.wait(at="main[data-page=map] [data-access='acme.ssh']")
+        one.click(at="[data-deeds] [data-deed=close]")
+        one.wait(at="[data-deeds] [data-deed=close]", gone=True)
+        closed = time.monotonic()
+        assert not traffic.echo(session, timeout=0.7) and not passes(), "open after the ticket"
+        assert not frames(capture, closed), "a packet crossed after the page showed the end"
+        other.wait(at="[data-access]", gone=True)
+        one.wait(at="[data-ticket-state=report_due]", seconds=40)
+        other.go("#/vendors")
+        other.click(at="[data-ticket]")
+        other.wait(at="[data-report]")
+        assert "10.2.0.2" in other.text(at=".report"), other.text(at="main")
+        other.fill(at="input[name=reason]", text="as planned")
+        other.click(at="[data-deeds] .primary")
+        other.wait(at="[data-ticket-state=signed]")
+        assert "as planned" in other.text(at=".facts")
+        one.wait(at="[data-ticket-state=signed]")
+        for page in (one, other):
+            assert page.heard()["errors"] == [], page.heard()
+        steps = [lab.audit("ticket.%s" % step)[-1]["name"] for step in ("request", "approve", "open", "close", "sign")]
+        assert steps == ["tanaka", "suzuki", "tanaka", "tanaka", "suzuki"], steps

@@ -121,7 +121,7 @@ function Accesses({ state }: { state: Overview }) {
       ) : (
         <ul class={`plain-list ${stale.value ? 'dim' : ''}`}>
           {state.accesses.map((access) => (
-            <li key={access.name}>
+            <li key={access.name} data-access={access.name}>
               <Tag tone="warn">{t('map.access_open')}</Tag> <strong>{access.name}</strong>
               {access.description && <span class="under">{access.description}</span>}
               {access.left_s ? <span class="under">{t('map.left', { time: clockSpan(access.left_s) })}</span> : null}

@@ -108,6 +108,7 @@ export function Act(props: {
   disabled?: boolean;
   label?: string;
   confirm?: string;
+  deed?: string; // its name in the page, for tests
 }) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -134,6 +135,7 @@ export function Act(props: {
         disabled={props.disabled || busy}
         aria-busy={busy}
         aria-label={props.label}
+        data-deed={props.deed}
         onClick={() => (props.confirm ? setAsking(true) : void run())}
       >
         {props.children}

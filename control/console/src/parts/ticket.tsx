@@ -161,7 +161,7 @@ function Deeds({ ticket, onDone }: { ticket: Ticket; onDone: () => void }) {
             {t('tickets.resume')}
           </Act>
         )}
-        {request && ['approved', 'open', 'suspended'].includes(state) && <Act run={deed('close', { reason: text || t('tickets.closed_here') })}>{t('tickets.close')}</Act>}
+        {request && ['approved', 'open', 'suspended'].includes(state) && <Act deed="close" run={deed('close', { reason: text || t('tickets.closed_here') })}>{t('tickets.close')}</Act>}
         {approve && state === 'report_due' && (
           <Act class="primary" disabled={text.trim() === ''} run={deed('sign', { text })}>
             {t('tickets.sign')}
