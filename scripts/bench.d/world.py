@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+import paint
 from frames import write_pair
 from micro import percentile, summary
 from ovs import Ovs
@@ -38,6 +39,7 @@ def prepare(build):
     os.makedirs("/run/lab/bin", exist_ok=True)
     for name in PLACES:
         os.symlink(program(build, name), "/run/lab/bin/" + name)
+    paint.find(build)
     os.environ["SEKISHO_BUILD"] = "/run/lab/bin"
     os.chmod("/run/lab", 0o755)
 
@@ -524,4 +526,5 @@ MEASUREMENTS = {
     "vs_ovs_conntrack": (vs_ovs_conntrack, 75, 180),
     "veth_tcp_vs_testpmd": (veth_tcp_vs_testpmd, 60, 180), "obey_us": (obey_us, 35, 280),
     "cut_ms": (cut_ms, 40, 120), "swap_lost": (swap_lost, 60, 180), "idle_core_pct": (idle_core_pct, 25, 80),
-    "first_packet_us": (first_packet_us, 25, 60)}
+    "first_packet_us": (first_packet_us, 25, 60), "paint_login_ms": (paint.paint_login_ms, 60, 90),
+    "paint_map_ms": (paint.paint_map_ms, 60, 90)}

@@ -39,6 +39,29 @@ const deeds = {
     pages.set(page, { page: made, context, heard });
     await made.goto(url, { waitUntil: 'domcontentloaded' });
   },
+  // One load with an empty cache and the cookies of `page`: ms from the start of the navigation to the first
+  // contentful paint and to the frame after `at` is there; bytes as they came, and unpacked.
+  async paint({ page, url, at }) {
+    const { context } = pages.get(page);
+    const fresh = await browser.newContext({ ignoreHTTPSErrors: true, storageState: await context.storageState() });
+    try {
+      await fresh.addInitScript((wanted) => {
+        const look = () => (document.querySelector(wanted) ? requestAnimationFrame(() => (window.drawnAt = performance.now())) : requestAnimationFrame(look));
+        look();
+      }, at);
+      const made = await fresh.newPage();
+      await made.goto(url, { waitUntil: 'domcontentloaded' });
+      await made.waitForFunction(() => window.drawnAt && performance.getEntriesByName('first-contentful-paint').length > 0, null, { timeout: WAIT });
+      return await made.evaluate(() => {
+        const [first] = performance.getEntriesByName('first-contentful-paint');
+        const files = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource').filter((one) => !one.name.includes('/v1/'))];
+        const sum = (what) => files.reduce((all, one) => all + one[what], 0);
+        return { first: first.startTime, drawn: window.drawnAt, files: files.length, bytes: sum('encodedBodySize'), unpacked: sum('decodedBodySize') };
+      });
+    } finally {
+      await fresh.close();
+    }
+  },
   goto: ({ url }, p) => p.goto(url, { waitUntil: 'domcontentloaded' }),
   reload: (_, p) => p.reload({ waitUntil: 'domcontentloaded' }),
   click: ({ at }, p) => p.locator(at).first().click(),

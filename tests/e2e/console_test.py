@@ -230,6 +230,21 @@ def test_keyboard_alone_cuts_and_pages_have_their_landmarks():
         assert page.evaluate(code="'cut' in document.activeElement.dataset"), "the focus did not come back"
 
 
+@needs_chromium
+def test_the_first_load_is_small_and_comes_packed():
+    with ConsoleLab() as lab:
+        page = lab.browser.open("operator")
+        login = page.paint(url=URL, at="input[name=user]")
+        page.log_in(lab.person("tanaka", "operator"))
+        seen = page.paint(url=URL, at="main [data-link]")
+        print("login", login, "map", seen)
+        for one in (login, seen):
+            # How soon is for scripts/bench; that it comes at all, what it is made of and its size are for a test.
+            assert 0 < one["first"] <= one["drawn"], one
+            assert 10_000 < one["bytes"] <= 300_000 and one["bytes"] < one["unpacked"] / 2, one
+            assert one["files"] <= 4, "the page needs more requests than itself, a script, a style sheet and its icon: %s" % one
+
+
 VENDOR = """
 [[vendor]]
 name = "acme"
