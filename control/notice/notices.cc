@@ -102,13 +102,13 @@ class Receiver {
         if (test_result_->empty()) not_before = 0;  // it is back: do not wait longer
         continue;
       }
-      const std::uint64_t now = monotonic_ns();
+      const std::uint64_t now = options_.now_ns();
       if (spool_.size() == 0) {
         wake_.wait(lock);
         continue;
       }
       if (now < not_before) {
-        wake_.wait_for(lock, std::chrono::nanoseconds(not_before - now));
+        options_.pause(wake_, lock, not_before - now);
         continue;
       }
       const std::optional<Letter> letter = spool_.front();
@@ -123,7 +123,7 @@ class Receiver {
         pause = options_.first_retry_ns;
         not_before = 0;
       } else {
-        not_before = monotonic_ns() + pause;
+        not_before = options_.now_ns() + pause;
         pause = std::min(pause * 2, options_.longest_retry_ns);
       }
     }
@@ -230,6 +230,10 @@ Notices::Notices(NoticesOptions options) : state_(std::make_unique<State>()) {
   State& s = *state_;
   s.options = std::move(options);
   s.delivery = s.options.delivery ? std::move(s.options.delivery) : make_network_delivery();
+  if (!s.options.now_ns) s.options.now_ns = monotonic_ns;
+  if (!s.options.pause)
+    s.options.pause = [](std::condition_variable& wake, std::unique_lock<std::mutex>& lock,
+                         std::uint64_t ns) { wake.wait_for(lock, std::chrono::nanoseconds(ns)); };
   std::random_device random;
   s.session = fmt::format("{:08x}{:08x}", random(), random());
   s.writer = std::thread([&s] { s.run(); });

@@ -8,9 +8,11 @@
 // letters; what comes then is counted). Thread: any.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -36,6 +38,9 @@ struct NoticesOptions {
   std::size_t most_queued = 10000, most_inbox = 4096;
   std::uint64_t first_retry_ns = 1'000'000'000, longest_retry_ns = 300'000'000'000;
   std::unique_ptr<Delivery> delivery;  // null: the network
+  // For tests: the clock, and the wait between two tries, which may end early.
+  std::function<std::uint64_t()> now_ns;
+  std::function<void(std::condition_variable&, std::unique_lock<std::mutex>&, std::uint64_t ns)> pause;
 };
 
 class Notices final : public NoticeSink {

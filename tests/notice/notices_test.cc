@@ -136,6 +136,86 @@ TEST_F(NoticesTest, NothingIsLostWhileTheReceiverIsDownAndWeRestart) {
     EXPECT_FALSE(entry.is_regular_file());
 }
 
+// An hour of a clock that only the waits between two tries move. A notice is raised at each of them, and
+// sekishod is started anew after half of it.
+TEST_F(NoticesTest, ReceiverThatIsDownForAnHourMissesNothing) {
+  constexpr std::uint64_t kSecond = 1'000'000'000, kHour = 3600 * kSecond;
+  struct Hour {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::uint64_t now = 0, until = kHour / 2;  // the clock stands still from there
+    std::vector<std::uint64_t> tries;
+    std::vector<std::pair<std::uint64_t, std::string>> taken;
+    std::vector<std::string> raised;
+    bool stands = false;
+  } hour;
+  struct DownForAnHour final : Delivery {
+    explicit DownForAnHour(Hour& h) : hour(h) {}
+    std::string deliver(const NoticeReceiver&, const Letter& letter, const std::atomic<bool>&) override {
+      const std::lock_guard lock(hour.mutex);
+      hour.tries.push_back(hour.now);
+      if (hour.now < kHour) return "connection refused";
+      hour.taken.emplace_back(hour.now, letter.notice.title_en);
+      hour.changed.notify_all();
+      return {};
+    }
+    Hour& hour;
+  };
+  std::unique_ptr<Notices> notices;
+  const auto raise = [&] {  // REQUIRES: hour.mutex
+    hour.raised.push_back(std::to_string(hour.raised.size()));
+    EXPECT_TRUE(notices->raise(cut(hour.raised.back())));
+  };
+  const auto start = [&] {
+    NoticesOptions o;
+    o.spool_directory = directory_;
+    o.delivery = std::make_unique<DownForAnHour>(hour);
+    o.now_ns = [&] {
+      const std::lock_guard lock(hour.mutex);
+      return hour.now;
+    };
+    o.pause = [&](std::condition_variable& wake, std::unique_lock<std::mutex>& lock, std::uint64_t ns) {
+      {
+        const std::lock_guard guard(hour.mutex);
+        if (hour.now < hour.until) {
+          hour.now += ns;
+          raise();
+          return;
+        }
+        hour.stands = true;
+        hour.changed.notify_all();
+      }
+      wake.wait_for(lock, std::chrono::milliseconds(5));
+    };
+    notices = std::make_unique<Notices>(std::move(o));
+    notices->configure("site", {receiver("a")});
+  };
+  start();
+  std::unique_lock lock(hour.mutex);
+  raise();
+  ASSERT_TRUE(hour.changed.wait_for(lock, std::chrono::seconds(60), [&] { return hour.stands; }));
+  lock.unlock();
+  notices.reset();
+  lock.lock();
+  EXPECT_TRUE(hour.taken.empty());
+  const std::size_t tries_before = hour.tries.size();
+  hour.until = 2 * kHour;
+  lock.unlock();
+  start();
+  lock.lock();
+  ASSERT_TRUE(hour.changed.wait_for(lock, std::chrono::seconds(60),
+                                    [&] { return hour.taken.size() == hour.raised.size(); }));
+  for (std::size_t i = 0; i < hour.taken.size(); ++i) EXPECT_EQ(hour.taken[i].second, hour.raised[i]);
+  EXPECT_GE(hour.raised.size(), 20u);
+  // Doubling from a second to five minutes: a receiver that is down is not beaten, and one that is back waits
+  // five minutes at most.
+  EXPECT_GE(tries_before, 10u);
+  EXPECT_LE(hour.tries.size() - hour.taken.size(), 40u);
+  EXPECT_LE(hour.taken[0].first, kHour + 300 * kSecond);
+  lock.unlock();
+  EXPECT_EQ(state_of(*notices).lost, 0u);
+}
+
 TEST_F(NoticesTest, WhatIsRaisedBeforeTheConfigurationWaitsForIt) {
   auto notices = open();
   notices->raise(cut("early"));
