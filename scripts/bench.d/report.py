@@ -19,6 +19,8 @@ ROWS = [
     ("vs_ovs_conntrack", "real binary / Open vSwitch-DPDK with conntrack", "≥ 3 ×", lambda r, a: r["median"] >= 3),
     ("veth_tcp_vs_testpmd", "one iperf3 stream through af_xdp on veth / through testpmd io", "≥ 0.9 ×",
      lambda r, a: r["median"] >= 0.9),
+    ("veth_et_gbps", "one iperf3 stream through af_xdp on veth, inspected with ET Open, ips = prevent", "≥ 0.9 Gbit/s",
+     lambda r, a: r["median"] >= 0.9),
     ("obey_us", "word written → the busy worker has obeyed", "median ≤ 5 µs, p99 ≤ 100 µs",
      lambda r, a: r["median"] <= 5 and r["p99"] <= 100),
     ("cut_ms", "call of the command line → last packet on the far side, under load", "p99 ≤ 50 ms",
