@@ -46,6 +46,9 @@ class FlowTable {
   void prefetch_bucket(std::uint32_t hash) const { __builtin_prefetch(&buckets_[home(hash)]); }
   void prefetch_entry(std::uint32_t hash) const;
 
+  // False: no entry has this hash, unless its bucket had overflowed when it was made.
+  bool may_know(std::uint32_t hash) const;
+
   // The entry with this key, expired or not; kNoFlow: none.
   std::uint32_t find(const FlowKey& key, std::uint32_t hash) const;
 
@@ -194,6 +197,10 @@ inline void FlowTable::prefetch_entry(std::uint32_t hash) const {
   const Flow* flow = &flows_[bucket.entry[__builtin_ctz(found)]];
   __builtin_prefetch(flow, 1);
   __builtin_prefetch(reinterpret_cast<const char*>(flow) + 64, 1);
+}
+
+inline bool FlowTable::may_know(std::uint32_t hash) const {
+  return match(buckets_[home(hash)], tag_of(hash)) != 0;
 }
 
 inline std::uint32_t FlowTable::find(const FlowKey& key, std::uint32_t hash) const {

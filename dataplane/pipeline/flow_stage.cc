@@ -75,12 +75,29 @@ void FlowStage::process(Burst& burst) noexcept {
     table_.prefetch_bucket(burst.packet[i].hash);
   });
   for_live(flows, [&](std::uint32_t i) { table_.prefetch_entry(burst.packet[i].hash); });
+  ahead_ = 0;
+  if (opened_ > 1) [[unlikely]]  // by the burst before: flows that begin come in crowds
+    decide_ahead(burst, flows);
+  opened_ = 0;
   for_live(flows, [&](std::uint32_t i) {
     if (burst.packet[i].flags & packet_flag::kIcmpError) [[unlikely]]
       icmp_error(burst, i);
     else
       one(burst, i);
   });
+}
+
+void FlowStage::decide_ahead(const Burst& burst, std::uint64_t flows) noexcept {
+  std::uint32_t count = 0;
+  for_live(flows, [&](std::uint32_t i) {
+    if ((burst.packet[i].flags & packet_flag::kIcmpError) != 0 || table_.may_know(burst.packet[i].hash))
+      return;
+    ahead_at_[i] = static_cast<std::uint8_t>(count);
+    ahead_query_[count++] = query_of(burst.packet[i], burst.key[i]);
+    ahead_ |= 1ull << i;
+  });
+  policy::decide(c_.snapshot->view, {ahead_query_, count}, ahead_decision_, c_.schedules,
+                 [this](std::uint16_t access) { return c_.words.access_open(access, c_.now_ns); });
 }
 
 void FlowStage::one(Burst& burst, std::uint32_t slot) noexcept {
@@ -254,7 +271,9 @@ bool FlowStage::judge_again(Burst& burst, std::uint32_t slot, std::uint32_t inde
 void FlowStage::open(Burst& burst, std::uint32_t slot) noexcept {
   Packet& p = burst.packet[slot];
   const FlowKey& key = burst.key[slot];
-  const policy::Decision d = decide(query_of(p, key));
+  ++opened_;
+  const policy::Decision d =
+      (ahead_ >> slot & 1) != 0 ? ahead_decision_[ahead_at_[slot]] : decide(query_of(p, key));
   if (d.rule != abi::kNoRule) add(c_.counters.rule_hits[d.rule]);
   const bool learned = d.action != abi::Action::accept && c_.learning(p.link);
   if (d.action != abi::Action::accept && !learned) return refuse(burst, slot, d);

@@ -49,6 +49,9 @@ class FlowStage {
   bool restore(const abi::FlowRecord& record) noexcept;
 
  private:
+  // Asks policy for all packets that seem to open a flow; what it said waits in ahead_… until the burst is
+  // through.
+  void decide_ahead(const Burst& burst, std::uint64_t flows) noexcept;
   void one(Burst& burst, std::uint32_t slot) noexcept;
   void icmp_error(Burst& burst, std::uint32_t slot) noexcept;
   void open(Burst& burst, std::uint32_t slot) noexcept;
@@ -61,6 +64,11 @@ class FlowStage {
 
   Context& c_;
   flow::FlowTable& table_;
+  std::uint32_t opened_ = 0;  // flows that this burst asked policy for
+  std::uint64_t ahead_ = 0;   // by slot
+  std::uint8_t ahead_at_[kBurst] = {};
+  policy::Query ahead_query_[kBurst];
+  policy::Decision ahead_decision_[kBurst];
 };
 
 }  // namespace sekisho::pipeline

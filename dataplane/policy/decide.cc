@@ -1,5 +1,7 @@
 #include "dataplane/policy/decide.h"
 
+#include <new>
+
 #include "dataplane/base/bytes.h"
 #include "dataplane/base/interval_set.h"
 
@@ -26,6 +28,22 @@ inline bool fits(const SnapshotView& view, const abi::AddressSet& set, std::uint
 inline bool fits(const SnapshotView& view, const abi::AddressSet& set, const abi::Address6& key) {
   return set.any != 0 || contains(view.intervals6.data() + set.first6, set.count6, key);
 }
+
+inline std::uint32_t tree_count(const std::uint32_t (&trees)[abi::kTreesPerPair]) {
+  std::uint32_t count = 0;
+  while (count < abi::kTreesPerPair && trees[count] != abi::kNoTree) ++count;
+  return count;
+}
+
+template <typename Address>
+struct Walk;
+
+// One tree's walk and where it is.
+template <typename Address>
+struct Item {
+  Walk<Address>* walk;
+  std::uint32_t at;
+};
 
 struct Best {
   std::uint32_t rule = abi::kNoRule;
@@ -119,40 +137,10 @@ struct Walk {
     arrive(at);
   }
 
-  // All walks a level at a time, so that their cache misses overlap.
   void walk_abreast(const std::uint32_t* roots, std::uint32_t count) {
-    std::uint32_t at[abi::kTreesPerPair];
-    std::uint32_t moving = 0;
-    for (std::uint32_t t = 0; t < count; ++t) {
-      at[t] = roots[t];
-      moving |= static_cast<std::uint32_t>(!is_leaf(view.nodes[at[t]])) << t;
-    }
-    while (moving != 0) {
-      std::uint32_t inner = 0;
-      for (std::uint32_t left = moving; left != 0; left &= left - 1) {
-        const auto t = static_cast<std::uint32_t>(__builtin_ctz(left));
-        at[t] = step(view.nodes[at[t]]);
-        if ((at[t] & abi::kChildIsLeaf) == 0) {
-          inner |= 1u << t;
-          __builtin_prefetch(view.nodes.data() + at[t]);
-        } else if ((at[t] & abi::kLeafRule) != abi::kLeafRule) {
-          __builtin_prefetch(view.rules.data() + (at[t] & abi::kLeafRule));
-        }
-      }
-      moving = 0;
-      for (std::uint32_t left = inner; left != 0; left &= left - 1) {
-        const auto t = static_cast<std::uint32_t>(__builtin_ctz(left));
-        const abi::TreeNode& node = view.nodes[at[t]];
-        if (is_leaf(node)) {
-          __builtin_prefetch(view.leaf_rules.data() + node.first);
-          continue;
-        }
-        moving |= 1u << t;
-        __builtin_prefetch(view.children.data() + node.first_child);
-        prefetch_bounds(node);
-      }
-    }
-    for (std::uint32_t t = 0; t < count; ++t) arrive(at[t]);
+    Item<Address> item[abi::kTreesPerPair];
+    for (std::uint32_t t = 0; t < count; ++t) item[t] = {this, roots[t]};
+    if (count != 0) abreast(item, count);
   }
 
   void prefetch_bounds(const abi::TreeNode& node) const {
@@ -164,13 +152,16 @@ struct Walk {
   }
 
   Decision run(const std::uint32_t (&trees)[abi::kTreesPerPair]) {
-    std::uint32_t count = 0;
-    while (count < abi::kTreesPerPair && trees[count] != abi::kNoTree) ++count;
+    const std::uint32_t count = tree_count(trees);
     if (count == 1) {
       walk_one(trees[0]);
     } else {
       walk_abreast(trees, count);
     }
+    return decision();
+  }
+
+  Decision decision() const {
     Decision decision;
     if (best.closed_rule < best.rule) decision.closed_access = best.closed_access;
     if (best.rule == abi::kNoRule) return decision;
@@ -184,7 +175,100 @@ struct Walk {
   }
 };
 
+// All walks a level at a time, so that their cache misses overlap. Trees of one walk stand in their order.
+// REQUIRES: 0 < count <= 64.
+template <typename Address>
+void abreast(Item<Address>* item, std::uint32_t count) {
+  const SnapshotView& view = item[0].walk->view;
+  std::uint64_t moving = 0;
+  for (std::uint32_t i = 0; i < count; ++i)
+    moving |= std::uint64_t{!Walk<Address>::is_leaf(view.nodes[item[i].at])} << i;
+  while (moving != 0) {
+    std::uint64_t inner = 0;
+    for (std::uint64_t left = moving; left != 0; left &= left - 1) {
+      const auto i = static_cast<std::uint32_t>(__builtin_ctzll(left));
+      const std::uint32_t at = item[i].at = item[i].walk->step(view.nodes[item[i].at]);
+      if ((at & abi::kChildIsLeaf) == 0) {
+        inner |= std::uint64_t{1} << i;
+        __builtin_prefetch(view.nodes.data() + at);
+      } else if ((at & abi::kLeafRule) != abi::kLeafRule) {
+        __builtin_prefetch(view.rules.data() + (at & abi::kLeafRule));
+      }
+    }
+    moving = 0;
+    for (std::uint64_t left = inner; left != 0; left &= left - 1) {
+      const auto i = static_cast<std::uint32_t>(__builtin_ctzll(left));
+      const abi::TreeNode& node = view.nodes[item[i].at];
+      if (Walk<Address>::is_leaf(node)) {
+        __builtin_prefetch(view.leaf_rules.data() + node.first);
+        continue;
+      }
+      moving |= std::uint64_t{1} << i;
+      __builtin_prefetch(view.children.data() + node.first_child);
+      item[i].walk->prefetch_bounds(node);
+    }
+  }
+  for (std::uint32_t i = 0; i < count; ++i) item[i].walk->arrive(item[i].at);
+}
+
+// Questions of one family, eight at a time.
+struct Group {
+  static constexpr std::uint32_t kMost = 8;
+  static_assert(kMost * abi::kTreesPerPair <= 64);
+  const Query* query[kMost];
+  Decision* decision[kMost];
+  const std::uint32_t (*trees[kMost])[abi::kTreesPerPair];
+  std::uint32_t count = 0;
+};
+
+template <typename Address, typename MakeWalk>
+void decide_group(Group& group, MakeWalk&& make) {
+  if (group.count == 0) return;
+  union Room {  // a walk has references: it is made when its question is known
+    Room() {}
+    Walk<Address> walk;
+  } room[Group::kMost];
+  Item<Address> item[Group::kMost * abi::kTreesPerPair];
+  std::uint32_t items = 0;
+  for (std::uint32_t g = 0; g < group.count; ++g) {
+    Walk<Address>* walk = new (&room[g].walk) Walk<Address>(make(*group.query[g]));
+    const std::uint32_t trees = tree_count(*group.trees[g]);
+    for (std::uint32_t t = 0; t < trees; ++t) item[items++] = {walk, (*group.trees[g])[t]};
+  }
+  if (items != 0) abreast(item, items);
+  for (std::uint32_t g = 0; g < group.count; ++g) *group.decision[g] = room[g].walk.decision();
+  group.count = 0;
+}
+
 }  // namespace
+
+void decide(const SnapshotView& view, std::span<const Query> query, Decision* decision,
+            std::uint64_t schedules_active, AccessOpen open, const void* context) noexcept {
+  const std::size_t zones = view.zones.size();
+  Group group4, group6;
+  const auto walk4 = [&](const Query& q) {
+    return Walk<std::uint32_t>{view, q,      q.source4, q.destination4, view.bounds4, schedules_active,
+                               open, context};
+  };
+  const auto walk6 = [&](const Query& q) {
+    return Walk<abi::Address6>{view, q,      q.source6, q.destination6, view.bounds6, schedules_active,
+                               open, context};
+  };
+  for (std::size_t i = 0; i < query.size(); ++i) {
+    const Query& q = query[i];
+    decision[i] = {};
+    if (q.from.raw >= zones || q.to.raw >= zones || (q.ip_version != 4 && q.ip_version != 6)) continue;
+    const abi::PairRecord& pair = view.pairs[q.from.raw * zones + q.to.raw];
+    Group& group = q.ip_version == 4 ? group4 : group6;
+    group.query[group.count] = &q;
+    group.decision[group.count] = &decision[i];
+    group.trees[group.count++] = q.ip_version == 4 ? &pair.tree4 : &pair.tree6;
+    if (group4.count == Group::kMost) decide_group<std::uint32_t>(group4, walk4);
+    if (group6.count == Group::kMost) decide_group<abi::Address6>(group6, walk6);
+  }
+  decide_group<std::uint32_t>(group4, walk4);
+  decide_group<abi::Address6>(group6, walk6);
+}
 
 abi::Address6 address6(const std::uint8_t* network_order) {
   return {load_be64(network_order), load_be64(network_order + 8)};

@@ -75,6 +75,38 @@ action = "accept"
   EXPECT_EQ(w.flows().at(0).packets_to_source, 1u);
 }
 
+// Policy is asked for a whole burst where the one before opened several flows.
+TEST(Gateway, ACrowdOfNewFlowsIsJudgedAsEachAlone) {
+  TestWorld w(site_toml(R"(
+[[rule]]
+name = "dns"
+from = "clinic"
+to = "servers"
+service = { udp = 53 }
+action = "accept"
+)"));
+  const auto ask = [](std::uint16_t source, std::uint16_t port) {
+    return eth().ip4("10.0.0.1", "10.1.0.1").udp(source, port).payload("q").build();
+  };
+  constexpr DropReason kGood = DropReason::none, kDenied = DropReason::policy_default;
+  for (std::uint16_t round = 1; round < 5; ++round) {
+    const auto n = static_cast<std::uint16_t>(round * 1000);
+    const Bytes answer =
+        eth().ip4("10.1.0.1", "10.0.0.1").udp(53, static_cast<std::uint16_t>(n + 1)).payload("a").build();
+    const auto reasons = w.burst({{0, ask(n, 53)},
+                                  {0, ask(static_cast<std::uint16_t>(n + 1), 53)},
+                                  {1, answer},
+                                  {0, ask(n, 54)},
+                                  {0, ask(static_cast<std::uint16_t>(n + 1), 53)},
+                                  {1, ask(static_cast<std::uint16_t>(n + 3), 53)},
+                                  {0, ask(static_cast<std::uint16_t>(n + 2), 53)}});
+    EXPECT_EQ(reasons, (std::vector<DropReason>{kGood, kGood, kGood, kDenied, kGood, kDenied, kGood}))
+        << round;
+    EXPECT_EQ(w.counters->flows_created, 3u * round);
+    EXPECT_EQ(w.counters->rule_hits[0], 3u * round);
+  }
+}
+
 TEST(Gateway, ArpPassesUnlessTheWireSaysNo) {
   TestWorld w(site_toml(""));
   EXPECT_EQ(w.in(0, eth().arp("10.0.0.1", "10.0.0.2").build()), DropReason::none);

@@ -137,6 +137,43 @@ std::size_t compare(const Model& model, std::size_t questions, std::mt19937_64& 
   return decided;
 }
 
+// Many questions at once get the answers that each gets alone.
+void compare_together(const Model& model, std::mt19937_64& random) {
+  const Loaded loaded(model);
+  ASSERT_TRUE(loaded.ok()) << loaded.why();
+  Asker asker(model, random);
+  std::vector<policy::Query> queries(1 + random() % 64);
+  std::vector<policy::Decision> together(queries.size());
+  for (policy::Query& q : queries) q = query_of(asker.next());
+  const std::uint64_t schedules = random(), open = random();
+  const auto is_open = [&](std::uint16_t access) { return (open >> access & 1) != 0; };
+  policy::decide(loaded.view(), std::span<const policy::Query>(queries), together.data(), schedules, is_open);
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    const policy::Decision alone = policy::decide(loaded.view(), queries[i], schedules, is_open);
+    EXPECT_EQ(together[i].rule, alone.rule) << i << " of " << queries.size();
+    EXPECT_EQ(together[i].action, alone.action);
+    EXPECT_EQ(together[i].log, alone.log);
+    EXPECT_EQ(together[i].access, alone.access);
+    EXPECT_EQ(together[i].closed_access, alone.closed_access);
+    EXPECT_EQ(together[i].idle_timeout_s, alone.idle_timeout_s);
+  }
+}
+
+TEST(ClassifierTogether, ManyQuestionsAreAnsweredAsEachAlone) {
+  std::mt19937_64 random(11);
+  for (const Taste taste : kTastes) {
+    for (const std::size_t rules : {0, 1, 7, 150, 400}) {
+      for (const std::size_t zones : {1, 4}) {
+        Model model = site(zones);
+        add_random_rules(model, rules, taste, random);
+        model = without_unreachable(std::move(model));
+        for (int round = 0; round < 5; ++round) compare_together(model, random);
+        if (HasFailure()) FAIL() << rules << " rules, " << zones << " zones";
+      }
+    }
+  }
+}
+
 class Classifier : public testing::TestWithParam<Taste> {};
 
 TEST_P(Classifier, DecidesAsAWalkOverAllRules) {
