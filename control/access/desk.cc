@@ -45,6 +45,18 @@ std::optional<Ticket> TicketDesk::mine(const std::string& id, const Actor& actor
   return *t;
 }
 
+// Leaves out that nobody approves what he asked for. `vendor`: null if the configuration has changed it.
+bool TicketDesk::is_approver(const Vendor* vendor, const Actor& actor) {
+  if (actor.local_root) return true;
+  if (vendor == nullptr) return false;
+  const auto& people = vendor->approver_people;
+  if (std::find(people.begin(), people.end(), actor.who.name) != people.end()) return true;
+  const auto& roles = vendor->approver_roles;
+  return std::any_of(actor.roles.begin(), actor.roles.end(), [&](const std::string& role) {
+    return std::find(roles.begin(), roles.end(), role) != roles.end();
+  });
+}
+
 bool TicketDesk::may_approve(const Ticket& ticket, const Actor& actor, TicketAnswer& no) const {
   if (!actor.vendor.empty()) {
     no = refuse(403, "not_an_approver", "a vendor approves no tickets");
@@ -55,16 +67,7 @@ bool TicketDesk::may_approve(const Ticket& ticket, const Actor& actor, TicketAns
                 fmt::format("{} asked for {}: another person approves it", actor.who.name, ticket.id));
     return false;
   }
-  if (actor.local_root) return true;
-  const Vendor* vendor = vendor_of(ticket, *model_);
-  if (vendor != nullptr) {
-    const auto& people = vendor->approver_people;
-    if (std::find(people.begin(), people.end(), actor.who.name) != people.end()) return true;
-    for (const std::string& role : actor.roles)
-      if (std::find(vendor->approver_roles.begin(), vendor->approver_roles.end(), role) !=
-          vendor->approver_roles.end())
-        return true;
-  }
+  if (is_approver(vendor_of(ticket, *model_), actor)) return true;
   no = refuse(
       403, "not_an_approver",
       fmt::format("the configuration does not name {} as approver of {}", actor.who.name, ticket.vendor));
@@ -348,6 +351,26 @@ std::optional<Ticket> TicketDesk::find(const std::string& id) const {
   const Lock lock(mutex_);
   const Ticket* t = store_.find(id);
   return t == nullptr ? std::nullopt : std::optional(*t);
+}
+
+void TicketDesk::publish_waiting() {
+  auto next = std::make_shared<Waiting>();
+  next->model = model_;
+  for (const auto& [id, t] : store_.all())
+    if (!t.approved() && next_state(t.state, TicketAct::approve))
+      next->list.push_back({t.requested_by, vendor_of(t, *model_)});
+  waiting_ = next->list.empty() ? nullptr : std::move(next);
+}
+
+WaitingTickets TicketDesk::waiting(const Actor& actor) const {
+  WaitingTickets out;
+  const auto now = waiting_.load();
+  if (!now) return out;
+  out.all = now->list.size();
+  for (const Waiting::One& one : now->list)
+    if (actor.vendor.empty() && !same(one.requested_by, actor.who) && is_approver(one.vendor, actor))
+      ++out.yours;
+  return out;
 }
 
 std::vector<Ticket> TicketDesk::list(std::optional<TicketState> state, const std::string& vendor) const {

@@ -74,6 +74,12 @@ struct TicketAnswer {
   bool ok() const { return ticket.has_value(); }
 };
 
+// How many wait for an approval: requested ones, and break glass that nobody has approved yet.
+struct WaitingTickets {
+  std::size_t all = 0;
+  std::size_t yours = 0;  // that the asking person may approve
+};
+
 // What a detector found (vendor_watch.h).
 struct Finding {
   enum class Kind : std::uint8_t { scan, brute_force, alert, volume, lateral };
@@ -114,6 +120,8 @@ class TicketDesk {
   // Newest first. What a vendor's person may see is his vendor's.
   std::vector<Ticket> list(std::optional<TicketState> state, const std::string& vendor) const;
   std::uint64_t remaining_s(const Ticket& ticket) const;
+  // As of the last tick. Waits for no step, so for no disk: it is part of what every page shows each second.
+  WaitingTickets waiting(const Actor& actor) const;
 
   // Several times a second: deadlines, cuts, reminders, what could not be written.
   void tick();
@@ -142,6 +150,7 @@ class TicketDesk {
   TicketAnswer no_ticket(const std::string& id, const Actor& actor) const;
   std::optional<Ticket> mine(const std::string& id, const Actor& actor) const;
   bool may_approve(const Ticket& ticket, const Actor& actor, TicketAnswer& no) const;
+  static bool is_approver(const Vendor* vendor, const Actor& actor);
   TicketAnswer make(const TicketRequest& request, const Actor& actor, Ticket& out);
   TicketAnswer open_now(Ticket ticket, const Actor& actor);
   bool store_words(const Ticket& ticket, std::string& error);
@@ -162,6 +171,7 @@ class TicketDesk {
   void lapse(Ticket ticket, std::uint64_t now_s);
   void void_links(const LinkSet& links);
   void publish();
+  void publish_waiting();
 
   const DeskOptions options_;
   mutable std::mutex mutex_;  // guards what follows, up to sessions_
@@ -171,6 +181,15 @@ class TicketDesk {
   std::string broken_;  // why the store could not be read
   std::uint64_t next_prune_ns_ = 0;
   std::atomic<std::shared_ptr<const VendorSessions>> sessions_;
+  struct Waiting {
+    std::shared_ptr<const Model> model;
+    struct One {
+      Who requested_by;
+      const Vendor* vendor = nullptr;  // of model; null: it changed, and root alone may approve
+    };
+    std::vector<One> list;
+  };
+  std::atomic<std::shared_ptr<const Waiting>> waiting_;  // null: none
   Proposals proposals_;
 };
 

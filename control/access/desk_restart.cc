@@ -59,6 +59,7 @@ std::string TicketDesk::start(std::shared_ptr<const Model> model, AccessWords& w
   for (Ticket& t : left) settle(std::move(t));
   close_unclaimed();
   publish();
+  publish_waiting();
   return broken_;
 }
 

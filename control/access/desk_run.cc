@@ -222,6 +222,7 @@ void TicketDesk::tick() {
     store_.prune(options_.now_wall_ns());
     publish();
   }
+  publish_waiting();
 }
 
 void TicketDesk::lapse(Ticket t, std::uint64_t now_s) {

@@ -1,5 +1,7 @@
 #include "control/daemon/live_views.h"
 
+#include "control/daemon/reopenings.h"
+#include "control/daemon/route_kit.h"
 #include "control/daemon/views.h"
 #include "dataplane/base/clock.h"
 
@@ -97,7 +99,7 @@ json access_view(Daemon& daemon, const Site& site) {
   return rows;
 }
 
-json overview(Daemon& daemon) {
+json overview(Daemon& daemon, const Caller& caller) {
   const auto site = daemon.site();
   const LinkControlStatus links = daemon.links().status();
   json status = status_view(*site, links);
@@ -129,6 +131,12 @@ json overview(Daemon& daemon) {
               {"guard", {{"state", guard_state_text(daemon.guard_state())}}},
               {"reopen_people", site->model.people ? site->model.people->reopen_people : 1},
               {"alarms", alarms}};
+  const Reopenings::Waiting reopenings = daemon.reopenings().waiting(caller.who);
+  const WaitingTickets tickets = daemon.vendors().desk().waiting(actor_of(caller));
+  out["reopenings"] = reopenings.all;
+  out["tickets_waiting"] = caller.may(Permission::ticket_view) ? tickets.all : 0;
+  out["yours"] = {{"reopenings", caller.may(Permission::reopen_approve) ? reopenings.of_others : 0},
+                  {"tickets", caller.may(Permission::ticket_approve) ? tickets.yours : 0}};
   if (const auto pending = daemon.pending())
     out["pending"] = {{"version", pending->version}, {"deadline_wall_s", pending->deadline_wall_s}};
   return out;

@@ -142,7 +142,7 @@ void add_query_routes(ApiServer& server, Daemon& daemon) {
     return out;
   });
   server.get("/v1/overview", Permission::view,
-             [&](const httplib::Request&, const Caller&) { return overview(daemon); });
+             [&](const httplib::Request&, const Caller& caller) { return overview(daemon, caller); });
   server.get("/v1/impact", Permission::view, [&](const httplib::Request& r, const Caller&) {
     return impact(daemon, parameter(r, "target"));
   });

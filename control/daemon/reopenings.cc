@@ -48,6 +48,11 @@ Reopening reopening_from(const json& from) {
   return r;
 }
 
+// By name, too: a person of the console and the same person on the machine are one.
+bool asked_by(const Reopening& r, const Who& who) {
+  return r.by.same_person(who) || r.by.name == who.name;
+}
+
 }  // namespace
 
 const char* name_of(Reopening::State state) {
@@ -96,6 +101,7 @@ std::string Reopenings::start() {
     return "reopenings: " + path_ + " is damaged (" + e.what() + "): what waited has to be asked for again";
   }
   expire();
+  publish();
   return {};
 }
 
@@ -147,7 +153,9 @@ void Reopenings::expire() {
     if (old == all_.end()) break;
     all_.erase(old);
   }
-  if (changed) save();
+  if (!changed) return;
+  publish();
+  save();
 }
 
 Reopening& Reopenings::find(const std::string& id) {
@@ -189,6 +197,7 @@ Reopening Reopenings::request(const std::string& target, const std::string& reas
     all_.pop_back();
     throw Refusal{500, "not_stored", why};
   }
+  publish();
   said(who, "reopen.request", r);
   return r;
 }
@@ -198,8 +207,7 @@ std::pair<Reopening, Receipt> Reopenings::approve(const std::string& id, const s
   const std::lock_guard lock(mutex_);
   expire();
   Reopening& r = find(id);
-  // By name, too: a person of the console and the same person on the machine are one.
-  if (r.by.same_person(who) || r.by.name == who.name) {
+  if (asked_by(r, who)) {
     said(who, "reopen.own_approval_refused", r);
     throw Refusal{403, "same_person", "a second person has to approve what " + who.name + " asked for"};
   }
@@ -226,6 +234,7 @@ std::pair<Reopening, Receipt> Reopenings::approve(const std::string& id, const s
   if (receipt.outcome == Outcome::refused) return {r, receipt};
   r.parts.push_back({part.empty() ? r.target : part, receipt.id, who, world_.wall_s(), partial});
   if (left_of(r).none()) r.state = Reopening::State::done;
+  publish();
   said(who, "reopen.approve", r, part);
   // If this fails the links are open all the same; the next start finds that and closes the request.
   save();
@@ -239,6 +248,7 @@ Reopening Reopenings::decline(const std::string& id, const std::string& reason, 
   r.state = Reopening::State::declined;
   r.declined_by = who;
   r.decline_reason = reason;
+  publish();
   said(who, "reopen.decline", r);
   if (const std::string why = save(); !why.empty()) throw Refusal{500, "not_stored", why};
   return r;
@@ -250,10 +260,25 @@ std::vector<Reopening> Reopenings::list() {
   return {all_.rbegin(), all_.rend()};
 }
 
-std::size_t Reopenings::waiting() {
-  const std::lock_guard lock(mutex_);
-  return static_cast<std::size_t>(std::count_if(
-      all_.begin(), all_.end(), [](const Reopening& r) { return r.state == Reopening::State::waiting; }));
+// REQUIRES: mutex_.
+void Reopenings::publish() {
+  auto next = std::make_shared<std::vector<Reopening>>();
+  for (const Reopening& r : all_)
+    if (r.state == Reopening::State::waiting) next->push_back(r);
+  waiting_ = next->empty() ? nullptr : std::move(next);
+}
+
+Reopenings::Waiting Reopenings::waiting(const Who& who) const {
+  Waiting out;
+  const auto now = waiting_.load();
+  if (!now) return out;
+  const std::uint64_t s = world_.monotonic_s();
+  for (const Reopening& r : *now) {
+    if (s >= r.deadline_s || left_of(r).none()) continue;
+    ++out.all;
+    if (!asked_by(r, who)) ++out.of_others;
+  }
+  return out;
 }
 
 }  // namespace sekisho::control

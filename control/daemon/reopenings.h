@@ -8,8 +8,10 @@
 // approvals of the same request cannot both act. A cut takes no lock of this.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -71,10 +73,16 @@ class Reopenings {
   Reopening decline(const std::string& id, const std::string& reason, const Who& who);
   // Newest first.
   std::vector<Reopening> list();
-  std::size_t waiting();
+  // How many wait, and how many of them somebody other than `who` asked for. Waits for no approval and no disk: it
+  // is part of what every page shows each second.
+  struct Waiting {
+    std::size_t all = 0, of_others = 0;
+  };
+  Waiting waiting(const Who& who) const;
 
  private:
   void expire();  // REQUIRES: mutex_
+  void publish();
   Reopening& find(const std::string& id);
   LinkSet left_of(const Reopening& r) const;
   std::string save() const;
@@ -85,6 +93,7 @@ class Reopenings {
   std::mutex mutex_;
   std::vector<Reopening> all_;  // oldest first
   std::uint64_t next_ = 1;
+  std::atomic<std::shared_ptr<const std::vector<Reopening>>> waiting_;  // those of all_; null: none
 };
 
 }  // namespace sekisho::control

@@ -52,4 +52,12 @@ json apply_answer(const ApplyResult& r) {
   return out;
 }
 
+// A role is recognised by what it may: who may all that an operator may counts as one.
+Actor actor_of(const Caller& caller) {
+  Actor a{caller.who, caller.vendor, {}, caller.local_root};
+  for (const Role role : {Role::operator_, Role::commander})
+    if ((caller.permissions & permissions_of(role)) == permissions_of(role)) a.roles.push_back(name_of(role));
+  return a;
+}
+
 }  // namespace sekisho::control

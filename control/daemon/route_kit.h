@@ -17,6 +17,9 @@ std::string text_field(const nlohmann::json& body, const char* name, const std::
 bool flag_field(const nlohmann::json& body, const char* name);
 std::uint64_t number_field(const nlohmann::json& body, const char* name, std::uint64_t fallback = 0);
 
+// Who asks, as the vendor desk knows people. A role is recognised by what it may.
+Actor actor_of(const Caller& caller);
+
 // A parameter of the query; empty: not given.
 std::string parameter(const httplib::Request& request, const char* name);
 

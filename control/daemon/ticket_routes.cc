@@ -10,14 +10,6 @@ using nlohmann::json;
 
 namespace {
 
-// A role is recognised by what it may: who may all that an operator may counts as one.
-Actor actor_of(const Caller& caller) {
-  Actor a{caller.who, caller.vendor, {}, caller.local_root};
-  for (const Role role : {Role::operator_, Role::commander})
-    if ((caller.permissions & permissions_of(role)) == permissions_of(role)) a.roles.push_back(name_of(role));
-  return a;
-}
-
 json ticket_json(const TicketDesk& desk, const Ticket& t) {
   json out = json::parse(to_text(t));
   out["remaining_s"] = desk.remaining_s(t);

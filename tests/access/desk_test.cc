@@ -51,6 +51,42 @@ TEST_F(DeskTest, AnotherPersonApproves) {
   EXPECT_EQ(desk->approve(own.ticket->id, root).name, "own_request") << "root too approves others' only";
 }
 
+TEST_F(DeskTest, WhatWaitsIsCountedForWhoMayApproveIt) {
+  const auto waiting = [&](const Actor& actor) {
+    const WaitingTickets w = desk->waiting(actor);
+    return std::pair(w.all, w.yours);
+  };
+  EXPECT_EQ(waiting(sato), std::pair(std::size_t{0}, std::size_t{0}));
+  const std::string id = requested();
+  pass(1);
+  EXPECT_EQ(waiting(sato), std::pair(std::size_t{1}, std::size_t{1}));
+  EXPECT_EQ(waiting(root), std::pair(std::size_t{1}, std::size_t{1}));
+  EXPECT_EQ(waiting(suzuki), std::pair(std::size_t{1}, std::size_t{0})) << "not for who asked";
+  Actor elsewhere = suzuki;
+  elsewhere.who = {99, "suzuki", "cli"};
+  EXPECT_EQ(waiting(elsewhere).second, 0u) << "the same name by another door";
+  Actor viewer = sato;
+  viewer.roles = {"viewer"};
+  EXPECT_EQ(waiting(viewer).second, 0u);
+  EXPECT_EQ(waiting(acme).second, 0u) << "a vendor approves none";
+  start();
+  EXPECT_EQ(waiting(sato).second, 1u) << "also after a restart";
+  ASSERT_TRUE(desk->approve(id, sato).ok());
+  pass(1);
+  EXPECT_EQ(waiting(sato).first, 0u);
+  // Break glass waits too, open or over, until somebody has approved it.
+  const TicketAnswer glass = desk->break_glass(wish(60), suzuki);
+  ASSERT_TRUE(glass.ok()) << glass.text;
+  pass(1);
+  EXPECT_EQ(waiting(sato).second, 1u);
+  pass(120);
+  EXPECT_EQ(state(glass.ticket->id), TicketState::closed);
+  EXPECT_EQ(waiting(sato).second, 1u);
+  ASSERT_TRUE(desk->approve(glass.ticket->id, sato).ok());
+  pass(1);
+  EXPECT_EQ(waiting(sato).first, 0u);
+}
+
 TEST_F(DeskTest, ANamedPersonApprovesWhateverHisRole) {
   model = read_site(vendor_site("approvers = { people = \"tanaka\" }\n"));
   start();

@@ -91,6 +91,36 @@ TEST_F(ReopeningsTest, AnotherPersonApproves) {
                                               "reopen.own_approval_refused", "reopen.approve"}));
 }
 
+TEST_F(ReopeningsTest, WhatWaitsIsCountedForTheOtherPeople) {
+  const auto waiting = [&](const Who& who) {
+    const Reopenings::Waiting w = all_->waiting(who);
+    return std::pair(w.all, w.of_others);
+  };
+  const std::pair none(std::size_t{0}, std::size_t{0});
+  EXPECT_EQ(waiting(kBaba), none);
+  const Reopening r = all_->request("both", "", kAoki, 1800);
+  EXPECT_EQ(waiting(kBaba), std::pair(std::size_t{1}, std::size_t{1}));
+  EXPECT_EQ(waiting(kAoki), std::pair(std::size_t{1}, std::size_t{0})) << "not for who asked";
+  Who elsewhere = kAoki;
+  elsewhere.uid = 1001;
+  EXPECT_EQ(waiting(elsewhere).second, 0u) << "by name, too";
+  start();
+  EXPECT_EQ(waiting(kBaba).second, 1u) << "also after a restart";
+  all_->approve(r.id, "one", kBaba);
+  EXPECT_EQ(waiting(kBaba).second, 1u) << "a part of it";
+  // Opened otherwise, and too late: nobody has to ask for that to count.
+  cut_.reset(2);
+  EXPECT_EQ(waiting(kBaba), none);
+  cut_.set(2);
+  EXPECT_EQ(waiting(kBaba).second, 1u);
+  mono_ += 1800;
+  EXPECT_EQ(waiting(kBaba), none);
+  const Reopening again = all_->request("three", "", kAoki, 1800);
+  EXPECT_EQ(waiting(kBaba).second, 1u);
+  all_->decline(again.id, "not yet", kBaba);
+  EXPECT_EQ(waiting(kBaba), none);
+}
+
 TEST_F(ReopeningsTest, APartOpensAndTheRestWaits) {
   const Reopening r = all_->request("both", "", kAoki, 1800);
   EXPECT_EQ(refused([&] { all_->approve(r.id, "three", kBaba); }), "not_a_part");

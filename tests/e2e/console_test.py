@@ -152,7 +152,7 @@ def test_a_reopening_by_two_people_in_two_sessions():
         maint = lab.wire("maint")
         lab.keep(traffic.EchoServer(maint.b, 7000))
         one = lab.browser.open("one", "#/map?link=vendor")
-        other = lab.browser.open("other")
+        other = lab.browser.open("other", "#/performance")
         one.log_in(lab.person("tanaka", "operator"))
         other.log_in(lab.person("suzuki", "commander"))
         one.click(at="[data-panel-cut]")
@@ -165,14 +165,17 @@ def test_a_reopening_by_two_people_in_two_sessions():
         one.click(at=".reopen-form button.primary")
         one.wait(at="[data-reopen-waiting]")
         assert not traffic.tcp_passes(maint.a, maint.b.ip4, 7000, 0.7)
+        # … and that it waits for him, on whichever page he is.
+        other.click(at="[data-waiting] a[href='#/map']")
         other.wait(at=".attention button.primary")
         # Whoever asked has no button for it.
         one.wait(at=".attention .tag")
-        assert one.count(at=".attention button.primary") == 0
+        assert one.count(at=".attention button.primary") == 0 and one.count(at="[data-waiting]") == 0
         other.click(at=".attention button.primary")
         other.wait(at=".attention .receipt[data-outcome=CONFIRMED]")
         lab.wait_passes(maint.a, maint.b.ip4, 7000)
         one.wait(at=".band.cut", gone=True)
+        other.wait(at="[data-waiting]", gone=True)
         assert lab.audit("reopen")
 
 
@@ -281,7 +284,7 @@ def test_a_ticket_from_the_request_to_the_signed_report():
 
         assert not passes() and not frames(capture, 0), "open without a ticket"
         one = lab.browser.open("one", "#/vendors")
-        other = lab.browser.open("other", "#/vendors", language="en")
+        other = lab.browser.open("other", "#/performance", language="en")
         one.log_in(lab.person("tanaka", "operator"))
         other.log_in(lab.person("suzuki", "commander"))
         one.fill(at="textarea[name=plan]", text="replace a disk")
@@ -291,7 +294,11 @@ def test_a_ticket_from_the_request_to_the_signed_report():
         # Whoever asked does not approve.
         assert one.count(at="[data-deeds] .primary") == 0
         assert "別の人の承認が必要" in one.text(at="[data-deeds]")
-        # The other one, in English, sees it without asking for anything.
+        # The other one, in English and on another page, is told that it waits for him; whoever asked is not.
+        other.wait(at="[data-waiting]")
+        assert other.text(at="[data-waiting]").replace("\n", " ").startswith("Waiting for your approval tickets: 1")
+        assert other.text(at="nav a[href='#/vendors'] .badge").endswith("1") and one.count(at="[data-waiting]") == 0
+        other.click(at="[data-waiting] a[href='#/vendors']")
         other.click(at="[data-ticket]")
         other.wait(at="[data-ticket-state=requested]")
         assert other.text(at="[data-deeds] .primary") == "Approve"
@@ -300,6 +307,7 @@ def test_a_ticket_from_the_request_to_the_signed_report():
         other.click(at="[data-deeds] .primary")
         other.wait(at="[data-ticket-state=approved]")
         one.wait(at="[data-ticket-state=approved]")
+        other.wait(at="[data-waiting]", gone=True)
         assert not passes() and not frames(capture, 0), "open by an approval alone"
         one.click(at="[data-deeds] .primary")
         one.wait(at="[data-ticket-state=open]")

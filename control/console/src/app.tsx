@@ -6,7 +6,7 @@ import { route } from './lib/route';
 import { CutDialog, cutOpen } from './parts/cut';
 import { Header } from './parts/header';
 import { QuarantineDialog, quarantineOpen } from './parts/quarantine';
-import { CutBand, PendingBand, StaleBand } from './parts/bands';
+import { CutBand, PendingBand, StaleBand, WaitingBand } from './parts/bands';
 import { AuditPage } from './pages/audit';
 import { IncidentsPage } from './pages/incidents';
 import { LoginPage } from './pages/login';
@@ -56,6 +56,16 @@ export function App() {
   return <Shell page={page} open={open} />;
 }
 
+function Badge({ n = 0 }: { n?: number }) {
+  if (n === 0) return null;
+  return (
+    <span class="badge">
+      <span class="only-read">{t('waiting.yours')}: </span>
+      {n}
+    </span>
+  );
+}
+
 function Shell({ page, open }: { page: Page | undefined; open: Page[] }) {
   const main = useRef<HTMLElement>(null);
   const [menu, setMenu] = useState(false);
@@ -81,6 +91,7 @@ function Shell({ page, open }: { page: Page | undefined; open: Page[] }) {
       <StaleBand />
       <CutBand />
       <PendingBand />
+      <WaitingBand />
       <div class="body">
         <nav id="pages" class={menu ? 'open' : ''} aria-label={t('app.pages')}>
           <ul>
@@ -88,8 +99,8 @@ function Shell({ page, open }: { page: Page | undefined; open: Page[] }) {
               <li key={one.name}>
                 <a href={`#/${one.name}`} aria-current={one === page ? 'page' : undefined}>
                   {t(one.title)}
-                  {one.name === 'vendors' && (overview.value?.tickets_waiting ?? 0) > 0 && <span class="badge">{overview.value?.tickets_waiting}</span>}
-                  {one.name === 'map' && (overview.value?.reopenings ?? 0) > 0 && <span class="badge">{overview.value?.reopenings}</span>}
+                  {one.name === 'vendors' && <Badge n={overview.value?.yours.tickets} />}
+                  {one.name === 'map' && <Badge n={overview.value?.yours.reopenings} />}
                 </a>
               </li>
             ))}

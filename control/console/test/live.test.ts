@@ -38,6 +38,14 @@ describe('a state event', () => {
     expect(read.accesses.map((one) => one.name)).toEqual(['a']);
     expect(read.alarms).toEqual(['wrong']);
   });
+  it('counts what waits for this person, and none where a gateway does not say', () => {
+    expect(readOverview(event({ reopenings: 2, tickets_waiting: 3, yours: { reopenings: 1, tickets: 3 } }))).toMatchObject({
+      reopenings: 2,
+      tickets_waiting: 3,
+      yours: { reopenings: 1, tickets: 3 },
+    });
+    expect(readOverview(event())!.yours).toEqual({ reopenings: 0, tickets: 0 });
+  });
   it('is refused when it is not whole', () => {
     expect(readOverview('{"links":')).toBeNull();
     expect(readOverview('null')).toBeNull();

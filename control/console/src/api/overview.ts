@@ -23,6 +23,7 @@ export function readOverview(text: string): Overview | null {
   if (zones.length === 0)
     for (const link of links)
       for (const name of link.zones) if (!zones.some((zone) => zone.name === name)) zones.push({ name, kind: undefined });
+  const yours = (raw.yours ?? {}) as Any;
   return {
     site: String(raw.site ?? ''),
     version: Number(raw.version ?? 0),
@@ -36,8 +37,9 @@ export function readOverview(text: string): Overview | null {
     alarms: alarmsOf(raw),
     reopen_people: Number(raw.reopen_people ?? 1),
     pending: raw.pending as Overview['pending'],
-    reopenings: Array.isArray(raw.reopenings) ? raw.reopenings.length : Number(raw.reopenings ?? 0),
-    tickets_waiting: Array.isArray(raw.tickets) ? raw.tickets.length : Number(raw.tickets_waiting ?? 0),
+    reopenings: Number(raw.reopenings ?? 0),
+    tickets_waiting: Number(raw.tickets_waiting ?? 0),
+    yours: { reopenings: Number(yours.reopenings ?? 0), tickets: Number(yours.tickets ?? 0) },
     wall_ns: raw.wall_ns as number | undefined,
   };
 }

@@ -87,8 +87,10 @@ export interface Overview {
   alarms: string[];
   reopen_people: number;
   pending?: { version: number; deadline_wall_s: number };
+  // What waits for an approval, and what of it this person may approve.
   reopenings: number;
   tickets_waiting: number;
+  yours: { reopenings: number; tickets: number };
   wall_ns?: number;
 }
 

@@ -1,4 +1,5 @@
-// What must be seen on every page: that the page is stale, what is cut, a configuration that waits for a confirmation.
+// What must be seen on every page: that the page is stale, what is cut, a configuration that waits
+// for a confirmation, what waits for this person's approval.
 import { post } from '../api/fetch';
 import { t } from '../i18n';
 import { clockSpan, timeOfDay } from '../lib/format';
@@ -65,6 +66,19 @@ export function PendingBand() {
           </Act>
         </>
       )}
+    </div>
+  );
+}
+
+// What only this person and his like can settle, whichever page he looks at.
+export function WaitingBand() {
+  const { reopenings = 0, tickets = 0 } = overview.value?.yours ?? {};
+  if (reopenings + tickets === 0) return null;
+  return (
+    <div class={`band pending ${stale.value ? 'dim' : ''}`} role="status" data-waiting>
+      <strong>{t('waiting.yours')}</strong>
+      {tickets > 0 && <a href="#/vendors">{t('waiting.tickets', { n: tickets })}</a>}
+      {reopenings > 0 && <a href="#/map">{t('waiting.reopenings', { n: reopenings })}</a>}
     </div>
   );
 }
