@@ -130,6 +130,7 @@ Response::Response(Daemon& daemon)
 
 std::vector<std::string> Response::start() {
   daemon_.events().add_sink(alerts_);
+  listening_ = true;
   std::vector<std::string> reports;
   if (const std::string why = evidence_.open(); !why.empty())
     reports.push_back("evidence cannot be signed: " + why);
@@ -151,7 +152,8 @@ std::vector<std::string> Response::start() {
 }
 
 void Response::finish() {
-  daemon_.events().remove_sink(alerts_);
+  if (listening_) daemon_.events().remove_sink(alerts_);  // once: at the destructor's call they may be gone
+  listening_ = false;
   playbooks_.reset();
   {
     const std::lock_guard lock(mutex_);

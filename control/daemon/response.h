@@ -67,6 +67,7 @@ class Response {
   std::deque<Receipt> inbox_;
   std::uint64_t lost_ = 0;  // receipts that the bounded inbox had no room for
   bool stop_ = false;
+  bool listening_ = false;  // the thread that calls start() and finish()
   std::thread worker_;
 };
 
