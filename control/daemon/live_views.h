@@ -15,7 +15,8 @@ nlohmann::json guard_view(Daemon& daemon);
 nlohmann::json link_counts(Daemon& daemon, const Site& site);
 // Each [[vendor_access]]: open, and for how long still.
 nlohmann::json access_view(Daemon& daemon, const Site& site);
-// GET /v1/overview: the console's map, once a second; what waits for an approval is counted for the person who asks.
+// GET /v1/overview: the console's map, once a second; what waits for an approval is counted for the person
+// who asks.
 nlohmann::json overview(Daemon& daemon, const Caller& caller);
 
 }  // namespace sekisho::control

@@ -73,8 +73,8 @@ class Reopenings {
   Reopening decline(const std::string& id, const std::string& reason, const Who& who);
   // Newest first.
   std::vector<Reopening> list();
-  // How many wait, and how many of them somebody other than `who` asked for. Waits for no approval and no disk: it
-  // is part of what every page shows each second.
+  // How many wait, and how many of them somebody other than `who` asked for. Waits for no approval and no
+  // disk: it is part of what every page shows each second.
   struct Waiting {
     std::size_t all = 0, of_others = 0;
   };
