@@ -71,7 +71,8 @@ int save(const std::string& path, const std::string& bytes) {
   return kRefused;
 }
 
-int export_one(const Settings& s, const std::string& id, const std::string& path, const std::string& reason) {
+int export_one(const Settings& s, const std::string& id, const std::string& path, const std::string& reason,
+               const std::string& evidence) {
   // Before the export is on record.
   if (access(path.c_str(), F_OK) == 0) {
     fmt::print(stderr, "sekisho: {}: is there already\n", path);
@@ -79,8 +80,9 @@ int export_one(const Settings& s, const std::string& id, const std::string& path
   }
   control::UnixHttpClient client(s.api_socket());
   client.set_read_timeout(180);
-  const auto result =
-      client.Get("/v1/captures/file", httplib::Params{{"id", id}, {"reason", reason}}, httplib::Headers{});
+  httplib::Params asked{{"id", id}, {"reason", reason}};
+  if (!evidence.empty()) asked.emplace("evidence", evidence);
+  const auto result = client.Get("/v1/captures/file", asked, httplib::Headers{});
   if (!result) {
     fmt::print(stderr, "sekisho: nobody answers at {}\n", s.api_socket());
     return kUnreachable;
@@ -101,7 +103,7 @@ int export_one(const Settings& s, const std::string& id, const std::string& path
 
 void add_capture_commands(Program p) {
   struct Options {
-    std::string id, out, reason, link, host;
+    std::string id, out, reason, link, host, evidence;
     std::uint64_t flow = 0, seconds = 0;
   };
   auto o = std::make_shared<Options>();
@@ -124,7 +126,8 @@ void add_capture_commands(Program p) {
   out->add_option("id", o->id)->required();
   out->add_option("--out", o->out, "a new file")->required();
   out->add_option("--reason", o->reason, "for the audit");
-  out->callback([o, &s, &exit] { exit = export_one(s, o->id, o->out, o->reason); });
+  out->add_option("--evidence", o->evidence, "out of this receipt's archive, where it is kept longer");
+  out->callback([o, &s, &exit] { exit = export_one(s, o->id, o->out, o->reason, o->evidence); });
 
   CLI::App* now = capture->add_subcommand("now", "Writes what the recorder has of a flow, a link or a host");
   auto* what = now->add_option_group("what");

@@ -4,7 +4,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "control/daemon/capture_evidence.h"
 #include "control/daemon/captures.h"
+#include "control/daemon/response.h"
 #include "control/daemon/route_kit.h"
 #include "control/daemon/routes.h"
 #include "control/events/eve.h"
@@ -36,6 +38,7 @@ json view_of(const CaptureStore::Entry& e) {
     out["first_ns"] = i.first_ns;
     out["last_ns"] = i.last_ns;
   }
+  if (!i.receipt.empty()) out["receipt"] = i.receipt;
   if (i.flow_id != 0) out["flow_id"] = i.flow_id;
   if (i.sid != 0) out["sid"] = i.sid;
   if (i.left_out != 0) out["left_out"] = i.left_out;
@@ -140,17 +143,31 @@ void give_out(Daemon& daemon, const httplib::Request& request, const Caller& cal
               httplib::Response& response) {
   const std::string id = id_of(request);
   const std::string reason = request.has_param("reason") ? request.get_param_value("reason") : std::string();
+  const std::string receipt =
+      request.has_param("evidence") ? request.get_param_value("evidence") : std::string();
   auto& store = daemon.captures().recorder().store();
-  const auto found = store.find(id);
-  if (!found) throw Refusal{404, "no_such_capture", "there is no capture '" + id + "'"};
+  json details = {{"capture", id}, {"reason", reason}};
+  std::string archive;
+  if (receipt.empty()) {
+    const auto found = store.find(id);
+    if (!found) throw Refusal{404, "no_such_capture", "there is no capture '" + id + "'"};
+    details["subject"] = found->info.subject;
+  } else {
+    // Longer than the store keeps it, its receipt's archive does.
+    EvidenceStore& evidence = daemon.response().evidence();
+    const auto path = evidence.path(receipt);
+    if (!path) throw Refusal{404, "no_such_evidence", "no archive is named '" + receipt + "'"};
+    if (const EvidenceVerdict v = verify_evidence(*path, evidence.public_key()); !v.good)
+      throw Refusal{409, "damaged", "archive " + receipt + ": " + v.fault};
+    details["evidence"] = receipt;
+    archive = *path;
+  }
   const std::string unrecorded =
-      daemon.audit(caller.who, "capture.open",
-                   json{{"capture", id}, {"subject", found->info.subject}, {"reason", reason}}.dump(
-                       -1, ' ', false, json::error_handler_t::replace));
+      daemon.audit(caller.who, "capture.open", details.dump(-1, ' ', false, json::error_handler_t::replace));
   if (!unrecorded.empty())
     throw Refusal{500, "not_recorded", "no capture is opened without its entry in the audit: " + unrecorded};
   std::string error;
-  auto bytes = store.read(id, error);
+  auto bytes = archive.empty() ? store.read(id, error) : capture_of_archive(store, archive, id, error);
   if (!bytes) throw Refusal{409, "damaged", "capture " + id + ": " + error};
   response.set_header("Content-Disposition", "attachment; filename=\"" + id + ".pcapng\"");
   response.set_header("Cache-Control", "no-store");

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "control/daemon/capture_evidence.h"
 #include "control/daemon/daemon.h"
 #include "control/daemon/response.h"
 #include "control/events/names.h"
@@ -42,14 +43,8 @@ Captures::~Captures() {
 std::string Captures::start() {
   std::string why = recorder_->start();
   daemon_.events().add_sink(*this);
-  // The archive is not encrypted: it names the capture, and opening that goes on record.
-  daemon_.response().evidence().add_provider([this](const Receipt& r, EvidenceWriter& archive) {
-    std::string names;
-    for (const CaptureStore::Entry& e : recorder_->store().list())
-      if (e.info.kind == "cut" && e.info.why.starts_with(fmt::format("receipt {}:", r.id)))
-        names += fmt::format("capture {}: {} packets of {}\n", e.info.id, e.info.packets, e.info.subject);
-    if (!names.empty()) archive.add("captures.txt", names);
-  });
+  daemon_.response().evidence().add_provider(
+      [this](const Receipt& r, EvidenceWriter& archive) { add_captures(*recorder_, r, archive); });
   return why;
 }
 

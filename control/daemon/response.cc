@@ -45,7 +45,6 @@ NoticesOptions notices_options(const Daemon& daemon) {
 EvidenceOptions evidence_options(Daemon& daemon, Notices& notices) {
   EvidenceOptions o;
   o.directory = daemon.options().state_directory + "/evidence";
-  o.most_bytes = 64u << 20;
   const Who internal{0, "sekishod", "internal"};
   o.done = [&daemon, &notices, internal](const Receipt& r, const std::string& failure) {
     daemon.audit(internal, failure.empty() ? "evidence.made" : "evidence.failed",
@@ -170,6 +169,8 @@ Response::~Response() {
 
 void Response::use(const Site& site) {
   notices_.configure(site.model.name, site.model.notices);
+  const EvidenceSettings& e = site.model.evidence;
+  evidence_.set_bounds(e.archive_bytes, e.total_bytes, e.delay_s * kSecond);
 }
 
 void Response::after(const Receipt& receipt) noexcept {

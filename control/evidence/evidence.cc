@@ -37,7 +37,8 @@ struct EvidenceStore::State {
   mutable std::mutex mutex;  // guards what follows; never held over the disk
   std::condition_variable wake;
   std::deque<std::pair<Receipt, std::uint64_t>> waiting;  // and when it has settled
-  std::uint64_t quota = 0;
+  std::uint64_t quota = 0, most_bytes = 0, settle_ns = 0;
+  bool trim = false;  // the quota has changed
   std::string last_failure;
   bool opened = false;  // what is noted before waits
   bool busy = false, stop = false;
@@ -77,11 +78,11 @@ struct EvidenceStore::State {
     }
   }
 
-  std::string make(const Receipt& receipt) {
+  std::string make(const Receipt& receipt, std::uint64_t most) {
     const std::string path = options.directory + "/" + receipt.id + kSuffix, part = path + ".part";
     if (!is_id(receipt.id)) return "the receipt has no id";
     ::unlink(part.c_str());
-    EvidenceWriter writer(part, wall_ns(), options.most_bytes);
+    EvidenceWriter writer(part, wall_ns(), most);
     writer.add("receipt.json",
                receipt_to_json(receipt).dump(1, ' ', false, json::error_handler_t::replace) + "\n");
     writer.add("receipt.txt",
@@ -103,7 +104,14 @@ struct EvidenceStore::State {
   void run() {
     std::unique_lock lock(mutex);
     for (;;) {
-      wake.wait(lock, [this] { return stop || (opened && !waiting.empty()); });
+      wake.wait(lock, [this] { return stop || (opened && (trim || !waiting.empty())); });
+      if (trim && opened) {
+        trim = false;
+        lock.unlock();
+        keep_quota();
+        lock.lock();
+        continue;
+      }
       if (waiting.empty() || !opened) return;
       const std::uint64_t now = monotonic_ns(), settled = waiting.front().second;
       if (now < settled && !stop) {
@@ -113,8 +121,9 @@ struct EvidenceStore::State {
       const Receipt receipt = std::move(waiting.front().first);
       waiting.pop_front();
       busy = true;
+      const std::uint64_t most = most_bytes;
       lock.unlock();
-      const std::string failure = make(receipt);
+      const std::string failure = make(receipt, most);
       if (failure.empty()) keep_quota();
       lock.lock();
       last_failure = failure.empty() ? std::string() : receipt.id + ": " + failure;
@@ -129,6 +138,8 @@ struct EvidenceStore::State {
 EvidenceStore::EvidenceStore(EvidenceOptions options) : state_(std::make_unique<State>()) {
   state_->options = std::move(options);
   state_->quota = state_->options.quota;
+  state_->most_bytes = state_->options.most_bytes;
+  state_->settle_ns = state_->options.settle_ns;
   State& s = *state_;
   s.worker = std::thread([&s] { s.run(); });
 }
@@ -168,9 +179,13 @@ std::string EvidenceStore::open() {
 void EvidenceStore::add_provider(Provider provider) {
   state_->providers.push_back(std::move(provider));
 }
-void EvidenceStore::set_quota(std::uint64_t bytes) {
+void EvidenceStore::set_bounds(std::uint64_t of_one, std::uint64_t of_all, std::uint64_t settle_ns) {
   const std::lock_guard lock(state_->mutex);
-  state_->quota = bytes;
+  state_->trim = state_->trim || of_all < state_->quota;
+  state_->quota = of_all;
+  state_->most_bytes = of_one;
+  state_->settle_ns = settle_ns;
+  state_->wake.notify_all();
 }
 
 bool EvidenceStore::note(const Receipt& receipt) noexcept {
@@ -180,7 +195,7 @@ bool EvidenceStore::note(const Receipt& receipt) noexcept {
       state_->last_failure = receipt.id + ": too many archives wait already";
       return false;
     }
-    state_->waiting.emplace_back(receipt, monotonic_ns() + state_->options.settle_ns);
+    state_->waiting.emplace_back(receipt, monotonic_ns() + state_->settle_ns);
     state_->wake.notify_all();
     return true;
   } catch (...) {  // no memory

@@ -49,7 +49,8 @@ class EvidenceStore {
   std::string open();
   // Before the first note().
   void add_provider(Provider provider);
-  void set_quota(std::uint64_t bytes);
+  // From the next archive on; what all of them are too much by goes at once.
+  void set_bounds(std::uint64_t of_one, std::uint64_t of_all, std::uint64_t settle_ns);
 
   // Of a cut that changed something, or a quarantine. Never waits; false: `most_waiting` wait already.
   bool note(const Receipt& receipt) noexcept;

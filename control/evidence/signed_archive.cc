@@ -203,6 +203,10 @@ void EvidenceWriter::add(const std::string& name, std::string_view bytes) {
   }
 }
 
+std::uint64_t EvidenceWriter::room() const {
+  return !failure_.empty() || bytes_ >= most_ ? 0 : std::min(most_ - bytes_, kMostMember);
+}
+
 void EvidenceWriter::add_file(const std::string& name, const std::string& path, std::uint64_t most) {
   const auto text = read_text(path, static_cast<std::size_t>(most));
   if (text)
@@ -228,6 +232,25 @@ std::string EvidenceWriter::finish(const json& about, const SigningKey& key) {
   if (failure_.empty() && ::fsync(tar_->fd) != 0) failure_ = system_text(path_);
   finished_ = failure_.empty();
   return failure_;
+}
+
+std::optional<std::string> read_member(const std::string& path, const std::string& name, std::uint64_t most) {
+  const std::unique_ptr<archive, int (*)(archive*)> reader(archive_read_new(), archive_read_free);
+  archive* a = reader.get();
+  archive_read_support_format_tar(a);
+  if (archive_read_open_filename(a, path.c_str(), 65536) != ARCHIVE_OK) return std::nullopt;
+  archive_entry* entry = nullptr;
+  while (archive_read_next_header(a, &entry) == ARCHIVE_OK) {
+    const char* raw = archive_entry_pathname(entry);
+    if (raw == nullptr || name != raw) continue;
+    const la_int64_t size = archive_entry_size(entry);
+    if (size < 0 || static_cast<std::uint64_t>(size) > most) return std::nullopt;
+    std::string bytes(static_cast<std::size_t>(size), '\0');
+    if (archive_read_data(a, bytes.data(), bytes.size()) != static_cast<la_ssize_t>(bytes.size()))
+      return std::nullopt;
+    return bytes;
+  }
+  return std::nullopt;
 }
 
 EvidenceVerdict verify_evidence(const std::string& path, const std::array<std::uint8_t, 32>& key) {

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,6 +53,8 @@ class EvidenceWriter {
   std::string finish(const nlohmann::json& about, const SigningKey& key);
   const std::string& failure() const { return failure_; }
   std::uint64_t bytes() const { return bytes_; }
+  // The largest member that there is still room for.
+  std::uint64_t room() const;
 
  private:
   struct Tar;
@@ -74,6 +77,8 @@ struct EvidenceVerdict {
   std::vector<std::string> members;
   std::string manifest;  // as it stands, if it could be read
 };
+// One member of an archive that was verified before. Nothing: there is none, or it is larger than `most`.
+std::optional<std::string> read_member(const std::string& path, const std::string& name, std::uint64_t most);
 EvidenceVerdict verify_evidence(const std::string& path, const std::array<std::uint8_t, 32>& key);
 
 }  // namespace sekisho::control

@@ -122,6 +122,10 @@ std::vector<Described> settings(const Model& model) {
   add("records.records_size", size_text(records.records_bytes));
   add("records.records_keep", duration_text(static_cast<std::uint32_t>(records.records_keep_s)));
   add("records.disk_reserve", size_text(records.reserve_bytes));
+  const EvidenceSettings& evidence = model.evidence;
+  add("evidence.archive_size", size_text(evidence.archive_bytes));
+  add("evidence.total_size", size_text(evidence.total_bytes));
+  add("evidence.delay", duration_text(evidence.delay_s));
   const RecorderSettings& r = model.recorder;
   add("recorder.memory_mb", fmt::format("{}", s.recorder_mb));
   add("recorder.snap", fmt::format("{}", s.recorder_snap));

@@ -110,6 +110,7 @@ struct Model {
   std::vector<Rule> rules;  // those of vendors first, then as declared
   Ips ips;
   RecordsSettings records;
+  EvidenceSettings evidence;
   std::vector<NoticeReceiver> notices;
   std::vector<Playbook> playbooks;
   RecorderSettings recorder;

@@ -12,9 +12,9 @@ namespace {
 
 void check_top_level(const TomlNode& root, Findings& findings) {
   const std::vector<std::string> known = {
-      "gateway", "limits",    "timeouts", "port",      "zone",          "interface", "wire",
-      "link",    "addresses", "services", "schedules", "vendor_access", "vendor",    "rule",
-      "ips",     "notice",    "playbook", "recorder",  "people",        "api",       "records"};
+      "gateway",   "limits",   "timeouts",  "port",          "zone",    "interface", "wire", "link",
+      "addresses", "services", "schedules", "vendor_access", "vendor",  "rule",      "ips",  "notice",
+      "playbook",  "recorder", "people",    "api",           "records", "evidence"};
   for (const TomlEntry& entry : root.table) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
     std::string expected;
@@ -57,6 +57,7 @@ ReadResult read_config(std::string_view text, std::string file_name, std::uint64
   add_vendor_rules(draft);
   read_ips(draft, *root);
   read_records(draft, *root);
+  read_evidence(draft, *root);
   read_notices(draft, *root);
   read_playbooks(draft, *root);
   read_recorder(draft, *root);

@@ -118,6 +118,7 @@ void read_rules(Draft& draft, const TomlNode& root);
 void add_vendor_rules(Draft& draft);
 void read_ips(Draft& draft, const TomlNode& root);
 void read_records(Draft& draft, const TomlNode& root);
+void read_evidence(Draft& draft, const TomlNode& root);
 void read_recorder(Draft& draft, const TomlNode& root);
 void read_people(Draft& draft, const TomlNode& root);
 

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "control/store/atomic_file.h"
 #include "dataplane/base/clock.h"
@@ -40,20 +41,11 @@ bool is_id(std::string_view id) {
 }
 
 std::string text_of(const CaptureInfo& i) {
-  return json{{"id", i.id},
-              {"kind", i.kind},
-              {"why", i.why},
-              {"who", i.who},
-              {"subject", i.subject},
-              {"wall_ns", i.wall_ns},
-              {"first_ns", i.first_ns},
-              {"last_ns", i.last_ns},
-              {"packets", i.packets},
-              {"bytes", i.bytes},
-              {"flow_id", i.flow_id},
-              {"sid", i.sid},
-              {"left_out", i.left_out},
-              {"overwritten", i.overwritten}}
+  return json{{"id", i.id},           {"kind", i.kind},         {"why", i.why},
+              {"who", i.who},         {"subject", i.subject},   {"receipt", i.receipt},
+              {"wall_ns", i.wall_ns}, {"first_ns", i.first_ns}, {"last_ns", i.last_ns},
+              {"packets", i.packets}, {"bytes", i.bytes},       {"flow_id", i.flow_id},
+              {"sid", i.sid},         {"left_out", i.left_out}, {"overwritten", i.overwritten}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -66,6 +58,7 @@ CaptureInfo info_of(const std::string& text) {
   i.why = j.value("why", "");
   i.who = j.value("who", "");
   i.subject = j.value("subject", "");
+  i.receipt = j.value("receipt", "");
   i.wall_ns = j.value("wall_ns", 0ull);
   i.first_ns = j.value("first_ns", 0ull);
   i.last_ns = j.value("last_ns", 0ull);
@@ -90,10 +83,10 @@ void append_chunk(std::string& out, crypto_secretstream_xchacha20poly1305_state&
       reinterpret_cast<const unsigned char*>(kMagic.data()), kMagic.size(), tag);
 }
 
-// Chunks of an open file, in order.
+// Chunks of an open file, or of one in memory, in order.
 class ChunkReader {
  public:
-  ChunkReader(std::ifstream& file, const unsigned char* key) : file_(file) {
+  ChunkReader(std::istream& file, const unsigned char* key) : file_(file) {
     char head[kMagic.size() + kHeader];
     if (!file_.read(head, sizeof head) || std::string_view(head, kMagic.size()) != kMagic) {
       error_ = "not a capture";
@@ -130,11 +123,26 @@ class ChunkReader {
     error_ = what;
     return false;
   }
-  std::ifstream& file_;
+  std::istream& file_;
   crypto_secretstream_xchacha20poly1305_state state_{};
   std::string sealed_, error_;
   bool final_ = false;
 };
+
+// The pcapng of a whole capture; nothing: `error`.
+std::optional<std::string> pcapng_of(std::istream& file, const std::string& id, const unsigned char* key,
+                                     std::string& error) {
+  ChunkReader chunks(file, key);
+  std::string part, out;
+  if (chunks.next(part) && info_of(part).id != id) {
+    error = "it is another capture, renamed";
+    return std::nullopt;
+  }
+  while (chunks.next(part)) out += part;
+  if (chunks.complete()) return out;
+  error = chunks.error().empty() ? "damaged" : chunks.error();
+  return std::nullopt;
+}
 
 std::string with_errno(const std::string& what) {
   return what + ": " + std::strerror(errno);
@@ -308,16 +316,55 @@ std::optional<std::string> CaptureStore::read(const std::string& id, std::string
     error = "there is no capture " + id;
     return std::nullopt;
   }
-  ChunkReader chunks(file, key_->bytes);
-  std::string part, out;
-  if (chunks.next(part) && info_of(part).id != id) {
-    error = "it is another capture, renamed";
+  return pcapng_of(file, id, key_->bytes, error);
+}
+
+std::optional<CaptureStore::Sealed> CaptureStore::sealed(const std::string& id, std::uint64_t most,
+                                                         std::string& error) {
+  std::ifstream file;
+  {
+    const std::lock_guard lock(mutex_);  // open, it stays whole whoever removes it
+    if (is_id(id)) file.open(path(id), std::ios::binary);
+  }
+  if (!is_id(id) || !file) {
+    error = "there is no capture " + id;
     return std::nullopt;
   }
-  while (chunks.next(part)) out += part;
-  if (chunks.complete()) return out;
-  error = chunks.error().empty() ? "damaged" : chunks.error();
-  return std::nullopt;
+  Sealed out;
+  crypto_hash_sha256_state hash;
+  crypto_hash_sha256_init(&hash);
+  std::string part(kChunk, '\0');
+  bool keep = true;
+  while (file.read(part.data(), static_cast<std::streamsize>(part.size())) || file.gcount() > 0) {
+    const auto size = static_cast<std::size_t>(file.gcount());
+    crypto_hash_sha256_update(&hash, reinterpret_cast<const unsigned char*>(part.data()), size);
+    out.bytes += size;
+    keep = keep && out.bytes <= most;
+    if (keep)
+      out.content.append(part, 0, size);
+    else
+      out.content = {};
+  }
+  if (file.bad()) {
+    error = with_errno(path(id));
+    return std::nullopt;
+  }
+  unsigned char digest[crypto_hash_sha256_BYTES];
+  char hex[2 * sizeof digest + 1];
+  crypto_hash_sha256_final(&hash, digest);
+  out.sha256 = sodium_bin2hex(hex, sizeof hex, digest, sizeof digest);
+  return out;
+}
+
+std::optional<std::string> CaptureStore::unseal(const std::string& id, const std::string& sealed,
+                                                std::string& error) {
+  const std::lock_guard lock(mutex_);
+  if (!key_) {
+    error = "there is no key";
+    return std::nullopt;
+  }
+  std::istringstream file(sealed);
+  return pcapng_of(file, id, key_->bytes, error);
 }
 
 std::uint64_t CaptureStore::removed() const {

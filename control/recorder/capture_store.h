@@ -23,6 +23,7 @@ struct CaptureInfo {
   std::string why;                          // the alert, the receipt, the person's words
   std::string who;                          // who asked; "sekishod" for alerts and cuts
   std::string subject;                      // "flow 17", "link vendor", "host 10.0.0.5"
+  std::string receipt;                      // of a cut
   std::uint64_t wall_ns = 0;                // when it was made
   std::uint64_t first_ns = 0, last_ns = 0;  // wall clock, of its packets; 0: it has none
   std::uint64_t packets = 0;
@@ -62,6 +63,16 @@ class CaptureStore {
   std::optional<Entry> find(const std::string& id);
   // The pcapng, whole and verified; nothing: `error` says why.
   std::optional<std::string> read(const std::string& id, std::string& error);
+
+  // A capture as it lies on the disk, encrypted, for another place to keep.
+  struct Sealed {
+    std::uint64_t bytes = 0;
+    std::string sha256;   // hex, of those bytes
+    std::string content;  // empty: there are more than `most` of them
+  };
+  std::optional<Sealed> sealed(const std::string& id, std::uint64_t most, std::string& error);
+  // As read(), of sealed bytes that came back from there.
+  std::optional<std::string> unseal(const std::string& id, const std::string& sealed, std::string& error);
 
   std::uint64_t removed() const;  // by the bounds, since the start
 

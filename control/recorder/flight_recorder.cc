@@ -213,6 +213,7 @@ void FlightRecorder::cut(const Receipt& receipt) {
   r.info.kind = "cut";
   r.info.who = receipt.who.name;
   r.info.why = fmt::format("receipt {}: {}", receipt.id, receipt.reason);
+  r.info.receipt = receipt.id;
   for (const LinkReceipt& l : receipt.links)
     if (l.changed) r.info.subject += fmt::format("{}link {}", r.info.subject.empty() ? "" : ", ", l.name);
   if (r.info.subject.empty()) r.info.subject = fmt::format("{} links", receipt.changed.count());
@@ -228,6 +229,7 @@ void FlightRecorder::enqueue(CaptureRequest request, std::uint64_t due_ns) {
       ++lost_;
       return;
     }
+    if (!request.info.receipt.empty()) cuts_.push_back(request.info.receipt);
     queue_.push_back({std::move(request), due_ns});
   }
   wake_.notify_all();
@@ -252,7 +254,17 @@ void FlightRecorder::run() {
     info.id = capture(std::move(request), error);
     if (options_.made) options_.made(info, error);
     lock.lock();
+    if (!info.receipt.empty()) {
+      std::erase(cuts_, info.receipt);
+      made_.notify_all();
+    }
   }
+}
+
+bool FlightRecorder::wait_cut(const std::string& receipt, std::uint64_t longest_ns) {
+  std::unique_lock lock(mutex_);
+  return made_.wait_for(lock, std::chrono::nanoseconds(longest_ns),
+                        [&] { return std::find(cuts_.begin(), cuts_.end(), receipt) == cuts_.end(); });
 }
 
 std::string FlightRecorder::capture_link(LinkIndex link, std::uint64_t seconds, const std::string& comment) {

@@ -19,6 +19,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 #include "control/link/receipt.h"
 #include "control/model/recorder.h"
@@ -82,6 +83,8 @@ class FlightRecorder {
   void alert(const abi::Event& event, std::uint32_t sid, std::string text);
   // After a cut; other receipts, and cuts that changed nothing, are left alone.
   void cut(const Receipt& receipt);
+  // Waits until the capture that cut() asked for is made or has failed. False: it was not within that time.
+  bool wait_cut(const std::string& receipt, std::uint64_t longest_ns);
 
   // Empty: not made, see `error`. May take as long as the disk does.
   std::string capture(CaptureRequest request, std::string& error);
@@ -106,10 +109,11 @@ class FlightRecorder {
   CaptureStore store_;
   std::mutex making_;         // one capture at a time
   mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable wake_;
+  std::condition_variable wake_, made_;
   RecorderSettings settings_;
   std::string cannot_ = "not started", error_;
   std::deque<Waiting> queue_;
+  std::vector<std::string> cuts_;  // receipts whose captures are not made yet
   std::unordered_map<std::uint64_t, std::uint64_t> last_of_flow_;
   std::deque<std::uint64_t> last_minute_;
   std::uint64_t captures_ = 0, failed_ = 0, limited_ = 0, lost_ = 0;

@@ -1,5 +1,6 @@
 """Playbooks, drills, notices and evidence with real processes; receivers of notices are on the gateway's loopback."""
 import base64
+import hashlib
 import http.server
 import json
 import os
@@ -263,17 +264,31 @@ def test_evidence_of_a_cut_is_signed_and_its_opening_audited():
         lab.sekisho("evidence", "export", receipt, "/run/lab/evidence.tar")
         lab.sekisho("evidence", "verify", "/run/lab/evidence.tar")
         with tarfile.open("/run/lab/evidence.tar") as archive:
-            members = {m.name: archive.extractfile(m).read().decode("utf-8", "replace") for m in archive}
+            raw = {m.name: archive.extractfile(m).read() for m in archive}
+        members = {name: content.decode("utf-8", "replace") for name, content in raw.items()}
         assert json.loads(members["receipt.json"])["reason"] == "evidence"
         assert maint.a.ip4 in members["flows-ended.jsonl"], members["flows-ended.jsonl"]
         assert len(json.loads(members["site.json"])["config_sha256"]) == 64
+        # What the recorder had of the link, sealed; it opens out of the archive when its own file is gone.
+        capture, = json.loads(members["captures.json"])["captures"]
+        assert capture["subject"] == "link vendor" and capture["packets"] > 0, capture
+        assert hashlib.sha256(raw[capture["member"]]).hexdigest() == capture["sha256"], capture
+        assert socket.inet_aton(maint.a.ip4) + socket.inet_aton(maint.b.ip4) not in raw[capture["member"]], "not sealed"
+        for name in os.listdir("/var/lib/sekisho/captures"):
+            if name.endswith(".skcap"):
+                os.unlink("/var/lib/sekisho/captures/" + name)
+        lab.sekisho("capture", "export", capture["id"], "--evidence", receipt, "--out", "/run/lab/cut.pcapng", "--reason", "e2e")
+        with open("/run/lab/cut.pcapng", "rb") as file:
+            assert socket.inet_aton(maint.a.ip4) + socket.inet_aton(maint.b.ip4) in file.read()
         with open("/run/lab/evidence.tar", "r+b") as out:
             out.seek(600)
             out.write(b"X")
         assert lab.sekisho("evidence", "verify", "/run/lab/evidence.tar", check=False)[0] == 1
         assert lab.sekisho("evidence", "export", "20200101T000000Z-0001", "/run/lab/none.tar", check=False)[0] == 1
         with open("/var/lib/sekisho/audit/audit.jsonl", encoding="utf-8") as log:
-            assert any('"evidence.open"' in line and receipt in line for line in log)
+            opened = log.read()
+        assert any('"evidence.open"' in line and receipt in line for line in opened.splitlines())
+        assert any('"capture.open"' in line and receipt in line for line in opened.splitlines())
         tcp.close()
 
 
