@@ -103,8 +103,11 @@ void print_status(const json& b) {
                     note});
   }
   print_table(rows);
-  for (const json& q : b.at("quarantine"))
-    fmt::print("QUARANTINED {} until {}\n", q.value("host", ""), wall_text(q.value("until_wall_ns", 0ull)));
+  for (const json& q : b.at("quarantine")) {
+    const std::uint64_t until = q.value("until_wall_ns", 0ull);
+    fmt::print("QUARANTINED {} until {}\n", q.value("host", ""),
+               until == 0 ? "it is released" : wall_text(until));
+  }
   if (!d.contains("ports")) return;
   for (const json& p : d.at("ports"))
     if (!p.value("link_up", true)) fmt::print("! port {} is down\n", p.value("port", ""));

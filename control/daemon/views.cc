@@ -175,7 +175,8 @@ json status_view(const Site& site, const LinkControlStatus& status) {
   }
   json hosts = json::array();
   for (const QuarantinedHost& h : status.quarantine)
-    hosts.push_back({{"host", to_string(h.key)}, {"until_wall_ns", h.until_wall_ns}});
+    hosts.push_back(
+        {{"host", to_string(h.key)}, {"until_wall_ns", h.until_wall_ns == UINT64_MAX ? 0 : h.until_wall_ns}});
   return {{"links", links},
           {"quarantine", hosts},
           {"words",

@@ -118,6 +118,8 @@ void Incidents::add(const abi::Event& e, const signatures::SignatureInfo& s, std
     if (!p.by_technique) {
       p.technique = s.classtype.empty() ? "unclassified" : s.classtype;
       p.name = p.tactic = {};
+    } else if (p.name.empty()) {
+      p.name = s.msg;  // a number alone tells nobody anything
     }
     p.msg = s.msg;
     p.link = link;

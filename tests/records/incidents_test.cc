@@ -41,6 +41,18 @@ class IncidentsTest : public FolderTest {
   SharedDatabase records;
 };
 
+TEST_F(IncidentsTest, AnIncidentWithoutATechniquesNameIsCalledAsItsSignature) {
+  Incidents incidents(records);
+  signatures::SignatureInfo bare = signature(7, "", "attempted-admin");
+  bare.metadata = {{"mitre_technique_id", "T1569.002"}};
+  incidents.add(alert(5, 10), bare, "vendor", kAt);
+  incidents.flush();
+  const json all = incidents.list("", 100);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0]["technique"], "T1569.002");
+  EXPECT_EQ(all[0]["name"], "msg 7");
+}
+
 TEST_F(IncidentsTest, SameHostHourAndTechniqueAreOneIncident) {
   Incidents incidents(records);
   const auto rdp = signature(1, "T1110", "x"), ssh = signature(2, "T1110", "y"),
