@@ -57,6 +57,7 @@ class People {
  public:
   // nullopt: the configuration has no [people]; nobody logs in.
   using Settings = std::function<std::optional<PeopleSettings>()>;
+  // Called from every thread that logs in or changes something, also at the same time.
   using AuditLine =
       std::function<void(const Who& who, const std::string& action, const std::string& details_json)>;
   People(PeopleOptions options, Settings settings, AuditLine audit);

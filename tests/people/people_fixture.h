@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ class PeopleFixture : public ::testing::Test {
                       .monotonic_s = [this] { return mono_; }},
         [this] { return settings_; },
         [this](const Who& who, const std::string& action, const std::string& details) {
+          const std::lock_guard lock(said_);  // any thread that logs in says so
           audit_.push_back({who, action, details});
         });
     report_ = people_->start();
@@ -78,6 +80,7 @@ class PeopleFixture : public ::testing::Test {
     return {};
   }
   std::size_t said(const std::string& action) const {
+    const std::lock_guard lock(said_);
     std::size_t n = 0;
     for (const Line& l : audit_) n += l.action == action;
     return n;
@@ -87,6 +90,7 @@ class PeopleFixture : public ::testing::Test {
   std::string directory_, report_;
   std::optional<PeopleSettings> settings_;
   std::uint64_t wall_ = 1'700'000'000, mono_ = 5000;
+  mutable std::mutex said_;
   std::vector<Line> audit_;
   std::unique_ptr<People> people_;
   std::map<std::string, std::string> secrets_;
