@@ -18,13 +18,17 @@ def find(build):
             return
 
 
-def loads(quick, drawn, logged_in):
+def needs():
     if shutil.which("chromium") is None:
         raise RuntimeError("chromium is not installed")
     for needed in (os.environ["SEKISHO_CONSOLE"] + "/index.html", os.environ["SEKISHO_CONSOLE_MODULES"] + "/node_modules",
                    "/run/lab/bin/sekisho-api"):
         if not os.path.exists(needed):
             raise RuntimeError("the build has no %s" % os.path.basename(needed))
+
+
+def loads(quick, drawn, logged_in):
+    needs()
     from chromium import URL, ConsoleLab
     seen = []
     with ConsoleLab() as gateway:

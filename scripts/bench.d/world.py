@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 
+import operations
 import paint
 from frames import write_pair
 from micro import percentile, summary
@@ -556,4 +557,6 @@ MEASUREMENTS = {
     "obey_us": (obey_us, 35, 280),
     "cut_ms": (cut_ms, 40, 120), "swap_lost": (swap_lost, 60, 180), "idle_core_pct": (idle_core_pct, 25, 80),
     "first_packet_us": (first_packet_us, 25, 60), "paint_login_ms": (paint.paint_login_ms, 60, 90),
-    "paint_map_ms": (paint.paint_map_ms, 60, 90)}
+    "paint_map_ms": (paint.paint_map_ms, 60, 90),
+    "api_cut_ms": (operations.api_cut_ms, 150, 300), "preview_s": (operations.preview_s, 90, 180),
+    "console_cut_ms": (operations.console_cut_ms, 120, 300)}

@@ -58,9 +58,11 @@ def test_a_datagram_of_more_than_eight_fragments_arrives_in_pieces_no_larger():
         capture = lab.keep(traffic.Capture(his))
         payload = bytes(i * 7 & 0xff for i in range(20000))
         assert traffic.udp_passes(device, his.ip4, 7000, payload)
-        pieces = [f for f in capture.incoming() if f.ethertype == 0x0800 and len(f.data) > 200]
-        assert len(pieces) >= 14, len(pieces)
-        assert max(len(f.data) for f in pieces) <= 1514
+
+        def pieces():
+            return [f for f in capture.incoming() if f.ethertype == 0x0800 and len(f.data) > 200]
+        lab.wait(lambda: len(pieces()) >= 14, 5, "the pieces in the capture")
+        assert max(len(f.data) for f in pieces()) <= 1514
 
 
 def test_overlapping_fragments_do_not_pass_and_are_named():
