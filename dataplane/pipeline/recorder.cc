@@ -18,19 +18,19 @@ constexpr std::uint32_t kEthernet = 14;
 // Of a packet inside a tunnel: its IP header, not what that carries.
 constexpr std::uint32_t kTunnelled = 40;
 
-// Registered and usual ports of DICOM (104, 2761, 2762, 4242, 11112) and HL7 over MLLP (2575).
-bool clinical_port(std::uint16_t port) {
-  switch (port) {
-    case 104:
-    case 2575:
-    case 2761:
-    case 2762:
-    case 4242:
-    case 11112:
-      return true;
-    default:
-      return false;
-  }
+// Registered and usual ports of DICOM (104, 2761, 2762, 4242, 11112) and HL7 over MLLP (2575). Asked of every
+// packet: without a branch.
+bool clinical_ports(const Packet& p) {
+  const __m128i known = _mm_setr_epi16(104, 2575, 2761, 2762, 4242, 11112, 104, 104);
+  const auto is = [&](std::uint16_t port) {
+    return _mm_cmpeq_epi16(known, _mm_set1_epi16(static_cast<short>(port)));
+  };
+  return _mm_movemask_epi8(_mm_or_si128(is(p.source_port), is(p.destination_port))) != 0;
+}
+
+// No first byte of a segment that looks_clinical() would say yes to is another one.
+bool may_look_clinical(std::uint8_t first) {
+  return static_cast<std::uint8_t>(first - 1) < 7 || first == 0x0b || first == 'M';
 }
 
 bool is_vlan(std::uint16_t type) {
@@ -154,22 +154,37 @@ void Recorder::begin_block(std::uint64_t now_ns) noexcept {
   block_generation_ = generation_;
 }
 
+inline Recorder::Place Recorder::here() noexcept {
+  const std::uint64_t used = position_ % abi::kRecorderBlock;
+  const bool fresh = used == 0 || block_generation_ != generation_;
+  return {at(position_), fresh ? 0 : abi::kRecorderBlock - used};
+}
+
+inline void Recorder::done(const Place& place) noexcept {
+  position_ = lap_ + static_cast<std::uint64_t>(place.at - data_);
+  if (position_ - lap_ == bytes_) lap_ = position_;
+}
+
+Recorder::Place Recorder::next_block(const Place& place, std::uint64_t now_ns) noexcept {
+  done(place);
+  if (position_ % abi::kRecorderBlock != 0) pad();
+  begin_block(now_ns);
+  return {at(position_), abi::kRecorderBlock - sizeof(abi::RecorderBlock)};
+}
+
 // The ring is written once and read almost never: through the caches it would push out the flows and the
 // frames that the next burst needs. Everything is aligned to 16 bytes (kRecorderAlign).
-abi::RecordHeader* Recorder::write(const Packet& p, const Record& r) noexcept {
+inline abi::RecordHeader* Recorder::write(Place& place, const Packet& p, const Record& r) noexcept {
   const auto size =
       static_cast<std::uint32_t>((sizeof(abi::RecordHeader) + r.captured + abi::kRecorderAlign - 1) &
                                  ~std::uint32_t{abi::kRecorderAlign - 1});
-  const std::uint64_t used = position_ % abi::kRecorderBlock;
-  if (used == 0) {
-    begin_block(r.now_ns);
-  } else if (used + size > abi::kRecorderBlock || block_generation_ != generation_) [[unlikely]] {
-    pad();
-    begin_block(r.now_ns);
-  }
-  std::uint8_t* const to = at(position_);
-  const auto flags = static_cast<std::uint8_t>(
-      r.flags | ((p.flags & packet_flag::kFromInitiator) != 0 ? abi::record_flag::kFromInitiator : 0));
+  if (size > place.room) [[unlikely]]
+    place = next_block(place, r.now_ns);
+  std::uint8_t* const to = place.at;
+  place.at += size;
+  place.room -= size;
+  static_assert(packet_flag::kFromInitiator == abi::record_flag::kFromInitiator);
+  const std::uint8_t flags = r.flags | (p.flags & packet_flag::kFromInitiator);
   const std::uint16_t link = p.in != kNoInterface ? p.link : abi::kNone16;
   // The fields of RecordHeader in words of 8 bytes; offsets are asserted in abi/recorder.h.
   const auto u64 = [](auto value) { return static_cast<std::uint64_t>(value); };
@@ -192,33 +207,45 @@ abi::RecordHeader* Recorder::write(const Packet& p, const Record& r) noexcept {
   for (; left >= 16; left -= 16, from += 16)
     _mm_stream_si128(out++, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
   if (left != 0) _mm_stream_si128(out, last_bytes(p.data, r.captured, left));
-  position_ += size;
-  if (position_ - lap_ == bytes_) lap_ = position_;
-  ++packets_;
   return reinterpret_cast<abi::RecordHeader*>(to);
 }
 
-// f: the packet's flow, or null.
-std::uint32_t Recorder::kept(const Packet& p, flow::Flow* f, std::uint8_t& flags) const {
-  const abi::RecordPayload wanted = choice(p);
+void Recorder::write_one(const Packet& p, const Record& r) noexcept {
+  Place place = here();
+  write(place, p, r);
+  done(place);
+  ++packets_;
+}
+
+std::uint32_t Recorder::kept_otherwise(const Packet& p, abi::RecordPayload wanted) const {
   if (wanted == abi::RecordPayload::all) return std::min(p.length, abi::kMaxSnap);
-  const std::uint32_t most = std::min(p.length, snap_);
-  const std::uint32_t bare = headers(p);
+  const std::uint32_t bare = headers(p), most = std::min(p.length, snap_);
   if (wanted == abi::RecordPayload::none || p.kind == PacketKind::unparsed || p.payload <= p.l3 ||
       (p.flags & packet_flag::kIcmpError) != 0) {
     return std::min(bare, most);
   }
-  if (packet::may_carry(p)) return std::min(bare + kTunnelled, most);
+  return std::min(bare + kTunnelled, most);
+}
+
+// f: the packet's flow, or null.
+inline std::uint32_t Recorder::kept(const Packet& p, flow::Flow* f, std::uint8_t& flags) const {
+  const abi::RecordPayload wanted = choice(p);
+  if (wanted != abi::RecordPayload::head || p.kind == PacketKind::unparsed || p.payload <= p.l3 ||
+      (p.flags & packet_flag::kIcmpError) != 0 || packet::may_carry(p)) [[unlikely]] {
+    return kept_otherwise(p, wanted);
+  }
+  const std::uint32_t most = std::min(p.length, snap_);
   if (p.payload_length == 0 || (p.protocol != 6 && p.protocol != 17)) return most;
-  bool clinical = clinical_port(p.source_port) || clinical_port(p.destination_port) ||
-                  (f != nullptr && (f->flags & flag::kClinical) != 0);
-  if (!clinical && looks_clinical(p.data + p.payload, std::min(p.payload_length, p.length - p.payload))) {
+  bool clinical = clinical_ports(p) || (f != nullptr && (f->flags & flag::kClinical) != 0);
+  if (!clinical && p.payload < p.length && may_look_clinical(p.data[p.payload]) &&
+      looks_clinical(p.data + p.payload, std::min(p.payload_length, p.length - p.payload))) {
     clinical = true;
     if (f != nullptr) f->flags |= flag::kClinical;
   }
-  if (!clinical) return most;
+  if (!clinical) [[likely]]
+    return most;
   flags |= abi::record_flag::kWithheld;
-  return std::min(bare, most);
+  return std::min(headers(p), most);
 }
 
 std::uint64_t Recorder::flow_of(const Packet& p, const FlowKey& key,
@@ -240,28 +267,39 @@ void Recorder::burst(const Burst& burst, flow::FlowTable& table, const InspectSt
       p.data = seen.data;
       p.length = seen.length;
       p.port = seen.port;
-      write(p, {unparsed_headers(p.data, p.length), 0, now_ns, 0, seen.verdict, seen.reason});
+      write_one(p, {unparsed_headers(p.data, p.length), 0, now_ns, 0, seen.verdict, seen.reason});
     }
     return;
   }
   // Origins are cold: nobody else reads them for a packet.
   std::uint64_t bytes = 0;
+  std::uint16_t flags = 0;
   const std::uint32_t most = all_ ? abi::kMaxSnap : snap_;
   for (std::uint32_t i = 0; i < burst.size; ++i) {
-    if (burst.packet[i].flow != kNoFlow) __builtin_prefetch(&table.origin(burst.packet[i].flow));
-    bytes += std::min(burst.packet[i].length, most);
+    const Packet& p = burst.packet[i];
+    if (p.flow != kNoFlow) __builtin_prefetch(&table.origin(p.flow));
+    bytes += std::min(p.length, most);
+    flags |= p.flags;
   }
   claim(burst.size, bytes);
+  // Only a packet that makes a flow may take the entry of another one's.
+  const bool moved = (flags & packet_flag::kNewFlow) != 0;
+  Place place = here();
   for (std::uint32_t i = 0; i < burst.size; ++i) {
     const Packet& p = burst.packet[i];
     slot_[i] = nullptr;
     if (p.verdict == Verdict::held || (p.flags & packet_flag::kTrain) != 0) continue;
-    Record r{0, flow_of(p, burst.key[i], table), now_ns, 0, p.verdict, p.reason};
+    const bool known = p.flow != kNoFlow && !moved;
+    Record r{0,         known ? table.origin(p.flow).flow_id : flow_of(p, burst.key[i], table),
+             now_ns,    0,
+             p.verdict, p.reason};
     r.captured = kept(p, p.flow != kNoFlow && r.flow_id != 0 ? &table.flow(p.flow) : nullptr, r.flags);
     if (p.reason == DropReason::signature && inspect != nullptr) [[unlikely]]
       r.signature = inspect->dropped_by(i);
-    slot_[i] = write(p, r);
+    slot_[i] = write(place, p, r);
+    ++packets_;
   }
+  done(place);
 }
 
 void Recorder::dropped(std::uint32_t slot, DropReason reason) noexcept {
@@ -276,8 +314,8 @@ void Recorder::piece(const Packet& piece, DropReason reason, std::uint64_t flow_
                                      ? std::min(piece.length, abi::kMaxSnap)
                                      : std::min(headers(piece), snap_);
   claim(1, captured);
-  write(piece, {captured, flow_id, now_ns, abi::record_flag::kPiece,
-                reason == DropReason::none ? Verdict::pass : Verdict::drop, reason});
+  write_one(piece, {captured, flow_id, now_ns, abi::record_flag::kPiece,
+                    reason == DropReason::none ? Verdict::pass : Verdict::drop, reason});
 }
 
 void Recorder::publish() noexcept {

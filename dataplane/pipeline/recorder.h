@@ -47,6 +47,7 @@ class Recorder {
     return p.in != kNoInterface && p.link < links_.size() ? links_[p.link] : abi::RecordPayload::none;
   }
   std::uint32_t kept(const Packet& p, flow::Flow* f, std::uint8_t& flags) const;
+  std::uint32_t kept_otherwise(const Packet& p, abi::RecordPayload wanted) const;
   struct Record {
     std::uint32_t captured;
     std::uint64_t flow_id, now_ns;
@@ -55,8 +56,17 @@ class Recorder {
     DropReason reason;
     std::uint32_t signature = 0xffffffffu;
   };
+  // Where the next record goes, in registers while a burst is written.
+  struct Place {
+    std::uint8_t* at;
+    std::uint64_t room;  // until the end of the block; 0: no block has begun
+  };
+  Place here() noexcept;
+  void done(const Place& place) noexcept;
+  Place next_block(const Place& place, std::uint64_t now_ns) noexcept;
   // REQUIRES: claimed.
-  abi::RecordHeader* write(const Packet& p, const Record& r) noexcept;
+  abi::RecordHeader* write(Place& place, const Packet& p, const Record& r) noexcept;
+  void write_one(const Packet& p, const Record& r) noexcept;
   void pad() noexcept;
   void begin_block(std::uint64_t now_ns) noexcept;
   std::uint8_t* at(std::uint64_t position) { return data_ + (position - lap_); }
