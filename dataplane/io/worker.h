@@ -38,6 +38,7 @@ class RingSink final : public pipeline::EventSink {
   bool push_group(const abi::Event* events, std::size_t count) noexcept override {
     return ring_.write_available() >= count && ring_.push(events, count) == count;
   }
+  std::size_t room() noexcept override { return ring_.write_available(); }
 
  private:
   abi::EventRing& ring_;

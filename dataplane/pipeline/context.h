@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "dataplane/abi/event.h"
 #include "dataplane/admit/words.h"
 #include "dataplane/base/clock.h"
 #include "dataplane/flow/host_limits.h"
@@ -20,6 +21,9 @@ inline constexpr std::uint16_t kLearned = 512;    // passes by learn mode only
 inline constexpr std::uint16_t kLogged = 1024;    // its rule asks for log records
 inline constexpr std::uint16_t kClinical = 2048;  // has spoken DICOM or HL7: its payload is not recorded
 }  // namespace flag
+
+// What ends many flows leaves so much of the event ring to alerts and drops.
+inline constexpr std::size_t kEventRoom = abi::kEventRing / 4;
 
 struct Context {
   Context(const GatewayOptions& o, BufferPool& b, PacketOutput& out, EventSink& e, flow::SharedCounters& l)

@@ -9,8 +9,20 @@
 
 namespace sekisho::pipeline {
 
+bool CutSweep::wait_for_reader() noexcept {
+  if (!patient_) return false;
+  if (c_.events.room() >= kEventRoom) {
+    full_since_ns_ = 0;
+    return false;
+  }
+  if (full_since_ns_ == 0) full_since_ns_ = c_.now_ns;
+  patient_ = c_.now_ns - full_since_ns_ < kPatience;
+  return patient_;
+}
+
 bool CutSweep::step() noexcept {
   if (!running_) return false;
+  if (wait_for_reader()) return true;
   const bool any_quarantine = c_.words.any_quarantine();
   const bool done = table_.scan(cursor_, kFlowsPerStep, [&](std::uint32_t i) {
     const flow::Flow& f = table_.flow(i);

@@ -220,7 +220,8 @@ bool Gateway::housekeep(std::uint64_t now_ns) noexcept {
 
   const std::uint64_t passed = now_ns > g.aged_ns ? now_ns - g.aged_ns : 0;
   const std::uint64_t due = g.table.high_water() * std::min(passed, kAgeingRound) / kAgeingRound;
-  if (due >= 32 || passed >= kSecond) {
+  const bool wait = g.c.events.room() < kEventRoom && passed < kAgeingRound;
+  if ((due >= 32 || passed >= kSecond) && !wait) {
     const auto budget = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(due, 32, kAgeingMost));
     g.table.sweep(g.c.now_ms, budget, [&](std::uint32_t i) { g.flows.end_expired(i); });
     g.aged_ns = now_ns;

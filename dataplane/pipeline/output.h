@@ -30,6 +30,8 @@ class EventSink {
       if (!push(events[i])) return false;
     return true;
   }
+  // How many single events there is room for now. Asked between bursts, by what can wait.
+  virtual std::size_t room() noexcept { return SIZE_MAX; }
 
  protected:
   ~EventSink() = default;

@@ -42,6 +42,39 @@ TEST(Cut, EndsItsFlowsAndCountsThem) {
   EXPECT_EQ(t.say("again"), DropReason::tcp_not_syn) << "a cut connection does not come back by itself";
 }
 
+TEST(Cut, TheEndsOfItsFlowsWaitForTheReaderOfEventsAndThePacketsDoNot) {
+  TestWorld w(site_toml(kAllowSmb));
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  const std::uint32_t link = sekisho_link_index(0, 1);
+  w.room_left = 10;
+  w.say(SEKISHO_WORD_CUT);
+  EXPECT_TRUE(w.gateway->housekeep(w.now_ns)) << "work is left";
+  EXPECT_EQ(w.counters->seen_generation, w.words->generation) << "the cut itself is obeyed";
+  EXPECT_EQ(t.say("x"), DropReason::link_cut);
+  EXPECT_EQ(w.counters->link[link].flows_live, 1u);
+  EXPECT_TRUE(w.of_kind(abi::EventKind::flow_end).empty());
+  w.room_left = abi::kEventRing;
+  w.rest();
+  EXPECT_EQ(w.counters->link[link].flows_live, 0u);
+  EXPECT_EQ(w.of_kind(abi::EventKind::flow_end).size(), 1u);
+}
+
+TEST(Cut, AReaderThatIsDeadIsWaitedForOnce) {
+  TestWorld w(site_toml(kAllowSmb));
+  Conversation t{w};
+  ASSERT_EQ(t.established(), DropReason::none);
+  w.room_left = 0;
+  w.say(SEKISHO_WORD_CUT);
+  EXPECT_TRUE(w.gateway->housekeep(w.now_ns));
+  w.now_ns += 999'000'000;
+  EXPECT_TRUE(w.gateway->housekeep(w.now_ns));
+  w.now_ns += 2'000'000;
+  w.rest();
+  EXPECT_EQ(w.counters->link[sekisho_link_index(0, 1)].flows_live, 0u);
+  EXPECT_EQ(w.counters->cut_sweep_generation, w.words->generation);
+}
+
 TEST(Cut, WithResetEndsTcpBothWaysAtTheExactSequence) {
   TestWorld w(site_toml(kAllowSmb));
   Conversation t{w};

@@ -265,6 +265,7 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
     event.push_back(e);
     return true;
   }
+  std::size_t room() noexcept override { return room_left; }
 
   struct Aligned {
     explicit Aligned(const Bytes& from)
@@ -296,6 +297,7 @@ class TestWorld final : public BufferPool, public pipeline::PacketOutput, public
   std::vector<Sent> sent;
   std::vector<abi::Event> event;
   std::size_t event_room = 1u << 20;
+  std::size_t room_left = SIZE_MAX;  // what a sink that can count says
   std::uint64_t released = 0;
   bool held = false;
   std::unique_ptr<pipeline::Gateway> gateway;
