@@ -15,7 +15,7 @@
 
 namespace sekisho::control {
 
-inline constexpr std::size_t kMaxRequestBytes = 16u << 20;
+inline constexpr std::size_t kMaxRequestBytes = 32u << 20;  // a whole configuration, escaped
 
 struct Peer {
   uid_t uid = static_cast<uid_t>(-1);

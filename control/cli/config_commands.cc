@@ -25,7 +25,8 @@ bool read_text(const std::string& path, std::string& text) {
   std::ostringstream out;
   out << in.rdbuf();
   if (!in || out.str().size() > control::kMaxConfigBytes) {
-    fmt::print(stderr, "sekisho: {}: cannot be read, or is larger than 8 MiB\n", path);
+    fmt::print(stderr, "sekisho: {}: cannot be read, or is larger than {} MiB\n", path,
+               control::kMaxConfigBytes >> 20);
     return false;
   }
   text = out.str();

@@ -1,5 +1,7 @@
 #include "control/model/read_config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "control/model/read_response.h"
@@ -31,7 +33,10 @@ ReadResult read_config(std::string_view text, std::string file_name, std::uint64
   result.files = {file_name};
   if (text.size() > kMaxConfigBytes) {
     result.diagnostics.push_back(
-        {Diagnostic::Severity::error, {}, "the configuration is larger than 8 MiB", ""});
+        {Diagnostic::Severity::error,
+         {},
+         fmt::format("the configuration is larger than {} MiB", kMaxConfigBytes >> 20),
+         ""});
     return result;
   }
   const auto root = parse_toml(text, result.diagnostics);

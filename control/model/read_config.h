@@ -14,9 +14,9 @@
 
 namespace sekisho::control {
 
-inline constexpr std::size_t kMaxConfigBytes = 8u << 20;
-inline constexpr std::size_t kMaxDiagnostics = 100;  // then one more says that there are others
-inline constexpr std::size_t kMaxRanges = 65536;     // address ranges of one object or rule side, expanded
+inline constexpr std::size_t kMaxConfigBytes = 24u << 20;  // SEKISHO_MAX_RULES of a usual length
+inline constexpr std::size_t kMaxDiagnostics = 100;        // then one more says that there are others
+inline constexpr std::size_t kMaxRanges = 65536;  // address ranges of one object or rule side, expanded
 inline constexpr std::size_t kMaxTotalRanges = 1 << 20;  // of all rules together; services likewise
 inline constexpr std::uint32_t kMaxLearnDays = 45;
 inline constexpr std::uint32_t kMaxExceptionDays = 366;

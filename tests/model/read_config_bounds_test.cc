@@ -192,7 +192,7 @@ TEST_F(ReadConfigFile, AbsentDirectoryFifoAndLarge) {
   const int fd = open(large.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
   ASSERT_EQ(ftruncate(fd, kMaxConfigBytes + 1), 0);
   close(fd);
-  EXPECT_EQ(refusal(large), large + ": error: larger than 8 MiB");
+  EXPECT_EQ(refusal(large), large + fmt::format(": error: larger than {} MiB", kMaxConfigBytes >> 20));
 }
 
 }  // namespace
