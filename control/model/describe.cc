@@ -267,7 +267,8 @@ Described vendor_of(const Vendor& v, const Model& model) {
        {"suspend.severity", one(std::string(kSeverities[v.suspend.severity]))},
        {"suspend.volume", one(v.suspend.volume == 0 ? std::string("never") : size_text(v.suspend.volume))},
        {"suspend.lateral", one(rate(v.suspend.lateral))},
-       {"report_within", one(duration_text(v.report_within_s))}},
+       {"report_within", one(duration_text(v.report_within_s))},
+       {"record", one(v.record)}},
       v.at};
 }
 

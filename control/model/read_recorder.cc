@@ -35,12 +35,20 @@ void read_recorder(Draft& draft, const TomlNode& root) {
   set(r.storage_mb, table.integer("storage_mb", 1, 1'048'576));
   set(r.capture_mb, table.integer("capture_mb", 1, 4096));
   set(r.per_minute, table.integer("per_minute", 1, 600));
+  set(r.session_mb, table.integer("session_mb", 1, 1024));
+  set(r.sessions_mb, table.integer("sessions_mb", 1, 1'048'576));
   table.finish();
   if (r.capture_mb > r.storage_mb)
     draft.findings.error(table.at(),
                          fmt::format("one capture of {} MB is larger than all captures together ({} MB)",
                                      r.capture_mb, r.storage_mb),
                          "capture_mb no larger than storage_mb");
+  if (r.session_mb > r.sessions_mb)
+    draft.findings.error(
+        table.at(),
+        fmt::format("the recording of one session of {} MB is larger than all of them together ({} MB)",
+                    r.session_mb, r.sessions_mb),
+        "session_mb no larger than sessions_mb");
 }
 
 }  // namespace sekisho::control

@@ -37,6 +37,7 @@ class VendorReader {
     const TomlNode* services = table.get("services", TableReader::kRequired);
     read_span(vendor.longest_s, table, "longest", kLongestTicket);
     read_span(vendor.report_within_s, table, "report_within", kLongestReport);
+    vendor.record = table.flag("record", false);
     if (const TomlNode* approvers = table.get("approvers")) read_approvers(vendor, *approvers);
     if (const TomlNode* suspend = table.get("suspend"))
       read_vendor_suspend(vendor.suspend, *suspend, findings_);

@@ -50,6 +50,7 @@ struct Vendor {
   std::vector<std::string> approver_people;  // user names, whatever their role
   VendorSuspend suspend;
   std::uint32_t report_within_s = 3 * 86400;  // from the end of the session to its signature
+  bool record = false;  // its sessions' packets are recorded, whatever a ticket asks for
   Position at;
 };
 

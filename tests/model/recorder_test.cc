@@ -22,12 +22,15 @@ TEST(RecorderConfig, RecordsWithoutBeingAsked) {
   EXPECT_EQ(m.recorder.seconds, 30u);
   EXPECT_EQ(m.recorder.alert_priority, 1);
   EXPECT_TRUE(m.recorder.on_cut);
+  EXPECT_EQ(m.recorder.session_mb, 256u);
+  EXPECT_EQ(m.recorder.sessions_mb, 2048u);
 }
 
 TEST(RecorderConfig, EachKeyIsRead) {
   const Model m = read(
       "[recorder]\nmemory_mb = 0\nsnap = 128\nseconds = \"2m\"\nalert_priority = 2\non_cut = false\n"
-      "captures = 7\nstorage_mb = 99\ncapture_mb = 9\nper_minute = 3\n");
+      "captures = 7\nstorage_mb = 99\ncapture_mb = 9\nper_minute = 3\n"
+      "session_mb = 5\nsessions_mb = 6\n");
   EXPECT_EQ(m.settings.recorder_mb, 0u);
   EXPECT_EQ(m.settings.recorder_snap, 128u);
   EXPECT_EQ(m.recorder.seconds, 120u);
@@ -37,6 +40,8 @@ TEST(RecorderConfig, EachKeyIsRead) {
   EXPECT_EQ(m.recorder.storage_mb, 99u);
   EXPECT_EQ(m.recorder.capture_mb, 9u);
   EXPECT_EQ(m.recorder.per_minute, 3u);
+  EXPECT_EQ(m.recorder.session_mb, 5u);
+  EXPECT_EQ(m.recorder.sessions_mb, 6u);
 }
 
 TEST(RecorderConfig, AClinicalLinkKeepsNoPayloadUnlessItSaysSo) {

@@ -70,6 +70,8 @@ std::vector<RefusalCase> vendor_refusals() {
              "bad list of ports", "1 to 64 TCP ports"),
       vendor("VendorSuspendSeverity", "suspend", "suspend = { severity = «\"high\" }",
              "\"severity\" is \"high\"", "\"critical\""),
+      vendor("VendorRecordText", "record", "record = «\"yes\"", "\"record\" is a string", "true or false"),
+      vendor("VendorRecordNumber", "record", "record = «1", "\"record\" is an integer", "true or false"),
       vendor("VendorUnknownKey", "longets", "«longets = \"1h\"",
              "unknown key \"longets\" in [[vendor]] (did you mean \"longest\"?)", "longest"),
       {"VendorTwice",

@@ -34,6 +34,7 @@ services = ["web", { tcp = 3389 }]
 longest = "90m"
 approvers = { roles = "commander", people = ["sato"] }
 report_within = "1d"
+record = true
 [vendor.suspend]
 scan = { targets = 4, within = "30s" }
 brute_force = false
@@ -73,6 +74,7 @@ TEST(Vendor, WhatIsSaidIsKept) {
   EXPECT_EQ(v.approver_roles, std::vector<std::string>{"commander"});
   EXPECT_EQ(v.approver_people, std::vector<std::string>{"sato"});
   EXPECT_EQ(v.report_within_s, 86400u);
+  EXPECT_TRUE(v.record);
   EXPECT_EQ(v.suspend.scan.count, 4u);
   EXPECT_EQ(v.suspend.scan.within_s, 30u);
   EXPECT_EQ(v.suspend.brute_force.count, 0u);
