@@ -115,6 +115,7 @@ TicketAnswer TicketDesk::make(const TicketRequest& r, const Actor& actor, Ticket
   std::sort(t.services.begin(), t.services.end());
   t.services.erase(std::unique(t.services.begin(), t.services.end()), t.services.end());
   t.recovery = r.recovery;
+  t.record = r.record || vendor->record;
   t.from_wall_s = r.from_wall_s;
   t.for_s = r.for_s;
   t.requested_by = actor.who;
@@ -211,7 +212,9 @@ TicketAnswer TicketDesk::open_now(Ticket t, const Actor& actor) {
   t.opened_ns = options_.now_ns();
   t.deadline_ns = t.opened_ns + length * kSecond;
   t.word_stored = false;
-  note(t, t.break_glass ? "break-glass" : "open", actor.who, fmt::format("for {} s", length));
+  t.record = t.record || vendor->record;  // the configuration may have come to say so since the request
+  note(t, t.break_glass ? "break-glass" : "open", actor.who,
+       fmt::format("for {} s{}", length, t.record ? ", recorded" : ""));
   if (std::string error = store_.put_or_keep(t); !error.empty())
     return refuse(500, "not_stored", std::move(error));
   options_.at("open.stored");

@@ -64,6 +64,7 @@ struct TicketRequest {
   std::uint64_t from_wall_s = 0;
   std::uint32_t for_s = 0;
   bool recovery = false;
+  bool record = false;  // the session's packets; a vendor with record = true is recorded in any case
 };
 
 struct TicketAnswer {

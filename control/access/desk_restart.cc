@@ -181,7 +181,7 @@ void TicketDesk::publish() {
     for (std::size_t v = 0; v < model_->vendors.size(); ++v)
       if (model_->vendors[v].name == t.vendor)
         next->list.push_back({id, static_cast<std::uint16_t>(v), t.recovery, t.state == TicketState::open,
-                              t.opened_ns, over ? t.ended_ns : UINT64_MAX});
+                              t.record, t.opened_ns, over ? t.ended_ns : UINT64_MAX});
   }
   std::sort(next->list.begin(), next->list.end(),
             [](const VendorSession& a, const VendorSession& b) { return a.opened_ns < b.opened_ns; });

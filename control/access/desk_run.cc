@@ -69,11 +69,8 @@ std::vector<std::uint16_t> TicketDesk::accesses_of(const Ticket& t) const {
 
 LinkSet TicketDesk::links_of(const Ticket& t) const {
   LinkSet out;
-  for (const Vendor& v : model_->vendors) {
-    if (v.name != t.vendor) continue;
-    for (std::uint32_t zone = 0; zone < 64; ++zone)
-      if (v.from_zones >> zone & 1) out.set(sekisho_link_index(zone, v.to_zone));
-  }
+  for (const Vendor& v : model_->vendors)
+    if (v.name == t.vendor) out |= control::links_of(v);
   return out;
 }
 

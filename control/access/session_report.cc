@@ -41,6 +41,41 @@ std::string printable(std::string_view text, std::size_t most) {
   return out;
 }
 
+json recording_json(const SessionRecording& r) {
+  return {{"parts", r.parts},
+          {"packets", r.packets},
+          {"bytes", r.bytes},
+          {"file_bytes", r.file_bytes},
+          {"first_wall_ns", r.first_ns},
+          {"last_wall_ns", r.last_ns},
+          {"overwritten", r.overwritten},
+          {"damaged", r.damaged},
+          {"restarts", r.restarts},
+          {"left_out", r.left_out},
+          {"full", r.full},
+          {"finished", r.finished},
+          {"error", r.error}};
+}
+
+SessionRecording recording_of(const json& j) {
+  SessionRecording r;
+  const auto number = [&](std::uint64_t& out, const char* key) { out = j.value(key, std::uint64_t{0}); };
+  number(r.parts, "parts");
+  number(r.packets, "packets");
+  number(r.bytes, "bytes");
+  number(r.file_bytes, "file_bytes");
+  number(r.first_ns, "first_wall_ns");
+  number(r.last_ns, "last_wall_ns");
+  number(r.overwritten, "overwritten");
+  number(r.damaged, "damaged");
+  number(r.restarts, "restarts");
+  number(r.left_out, "left_out");
+  r.full = j.value("full", false);
+  r.finished = j.value("finished", false);
+  r.error = j.value("error", "");
+  return r;
+}
+
 }  // namespace
 
 SessionReports::Record& SessionReports::record(const std::string& ticket) {
@@ -82,7 +117,7 @@ void SessionReports::event(const std::string& ticket, const Vendor&, Side side, 
   switch (e.kind) {
     case abi::EventKind::flow_end: {
       if (side == Side::from_target) return;
-      ended_[next_ended_++ % ended_.size()] = e.flow_id;
+      ended_[next_ended_++ % ended_.size()] = {e.flow_id, ticket};
       rec.live.erase(e.flow_id);
       ++rec.flow_count;
       const bool inward = side == Side::from_vendor;
@@ -140,7 +175,8 @@ void SessionReports::begin_live() {
 void SessionReports::live(const std::string& ticket, Side side, const abi::Event& e) {
   if (side == Side::from_target) return;
   const std::lock_guard lock(mutex_);
-  if (std::find(ended_.begin(), ended_.end(), e.flow_id) != ended_.end()) return;
+  if (std::any_of(ended_.begin(), ended_.end(), [&](const Ended& f) { return f.flow_id == e.flow_id; }))
+    return;
   Record& rec = record(ticket);
   if (rec.live.size() >= 4096) return;
   const bool inward = side == Side::from_vendor;
@@ -159,6 +195,36 @@ void SessionReports::finding(const std::string& ticket, const std::string& kind,
   Row* r = row(rec.findings, {"", "", "", kind}, wall);
   if (r != nullptr) r->text = text;
   rec.changed = true;
+}
+
+void SessionReports::capture(const std::string& ticket, Capture c) {
+  c.why = printable(c.why, kMostWhy);
+  const std::lock_guard lock(mutex_);
+  Record& rec = record(ticket);
+  if (std::any_of(rec.captures.begin(), rec.captures.end(), [&](const Capture& k) { return k.id == c.id; }))
+    return;
+  if (rec.captures.size() >= kMostRows)
+    ++rec.more_captures;
+  else
+    rec.captures.push_back(std::move(c));
+  rec.changed = true;
+}
+
+void SessionReports::recording(const SessionRecording& recording) {
+  const std::lock_guard lock(mutex_);
+  Record& rec = record(recording.ticket);
+  rec.recording = recording;
+  rec.changed = true;
+}
+
+std::string SessionReports::ticket_of_flow(std::uint64_t flow_id) const {
+  if (flow_id == 0) return {};
+  const std::lock_guard lock(mutex_);
+  for (const auto& [ticket, rec] : records_)
+    if (rec.live.contains(flow_id)) return ticket;
+  for (const Ended& f : ended_)
+    if (f.flow_id == flow_id) return f.ticket;
+  return {};
 }
 
 std::uint64_t SessionReports::bytes_to_vendor(const std::string& ticket) const {
@@ -216,6 +282,15 @@ std::string SessionReports::text(const Ticket& t, bool complete) const {
                       {"bytes_to_target", flow.to_target},
                       {"bytes_to_vendor", flow.to_vendor}});
   }
+  json captures = json::array();
+  for (const Capture& c : rec.captures)
+    captures.push_back({{"id", c.id},
+                        {"wall_ns", c.wall_ns},
+                        {"kind", c.kind},
+                        {"why", c.why},
+                        {"who", c.who},
+                        {"packets", c.packets},
+                        {"bytes", c.bytes}});
   const json out = {{"ticket", t.id},
                     {"vendor", t.vendor},
                     {"target", t.target},
@@ -234,7 +309,9 @@ std::string SessionReports::text(const Ticket& t, bool complete) const {
                     {"alerts", table(rec.alerts, "sid")},
                     {"drops", table(rec.drops, "reason")},
                     {"logins", table(rec.logins, "what")},
-                    {"findings", table(rec.findings, "kind")}};
+                    {"findings", table(rec.findings, "kind")},
+                    {"captures", {{"rows", std::move(captures)}, {"more", rec.more_captures}}},
+                    {"recording", rec.recording ? recording_json(*rec.recording) : json(nullptr)}};
   return out.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -270,6 +347,18 @@ void SessionReports::load(const std::string& ticket, const std::string& json_tex
     table(rec.drops, "drops", "reason");
     table(rec.logins, "logins", "what");
     table(rec.findings, "findings", "kind");
+    const json captures = j.value("captures", json::object());
+    rec.more_captures = captures.value("more", std::uint64_t{0});
+    for (const json& c : captures.value("rows", json::array())) {
+      if (rec.captures.size() >= kMostRows) break;
+      rec.captures.push_back({c.value("id", ""), c.value("kind", ""), c.value("why", ""), c.value("who", ""),
+                              c.value("wall_ns", std::uint64_t{0}), c.value("packets", std::uint64_t{0}),
+                              c.value("bytes", std::uint64_t{0})});
+    }
+    if (const auto it = j.find("recording"); it != j.end() && it->is_object() && !rec.recording) {
+      rec.recording = recording_of(*it);
+      rec.recording->ticket = ticket;
+    }
   } catch (const json::exception&) {
     rec.changed = true;  // what could be read stays; the next report says the rest
   }

@@ -1,6 +1,7 @@
 // What a vendor's session did, gathered from events while its ticket is open and a little longer: flows by
-// host and service, bytes, alerts, drops, and who logged in with what (RDP's cookie, SSH's software). No
-// payload, no patient's data. Bounded: what does not fit is counted.
+// host and service, bytes, alerts, drops, and who logged in with what (RDP's cookie, SSH's software); the
+// captures that the flight recorder made of it, and its recording. No payload, no patient's data. Bounded:
+// what does not fit is counted.
 //
 // Thread safety: any thread; one mutex, held briefly.
 #pragma once
@@ -17,6 +18,7 @@
 #include "control/access/sessions.h"
 #include "control/access/ticket.h"
 #include "control/events/event_groups.h"
+#include "control/recorder/session_recording.h"
 
 namespace sekisho::control {
 
@@ -27,6 +29,7 @@ class SessionReports {
   static constexpr std::size_t kMostRows = 500;      // of each table of one report
   static constexpr std::size_t kMostSessions = 128;  // the oldest is forgotten first
   static constexpr std::size_t kMostValue = 128;     // bytes of a user name, a software version
+  static constexpr std::size_t kMostWhy = 512;       // bytes of why a capture was made
 
   void event(const std::string& ticket, const Vendor& vendor, Side side, const abi::Event& event,
              const EventFields& fields, const Names& names, std::uint64_t wall_ns);
@@ -35,6 +38,15 @@ class SessionReports {
   void live(const std::string& ticket, Side side, const abi::Event& flow);
   void finding(const std::string& ticket, const std::string& kind, const std::string& text,
                std::uint64_t time_ns);
+  // A capture of the session, by the flight recorder. One that is known already is not entered twice.
+  struct Capture {
+    std::string id, kind, why, who;
+    std::uint64_t wall_ns = 0, packets = 0, bytes = 0;
+  };
+  void capture(const std::string& ticket, Capture capture);
+  void recording(const SessionRecording& recording);
+  // The ticket of a flow that lives or has lately ended; empty: none.
+  std::string ticket_of_flow(std::uint64_t flow_id) const;
   std::uint64_t bytes_to_vendor(const std::string& ticket) const;
 
   // The report as JSON. `complete` false: events may be missing (the text says so).
@@ -65,6 +77,9 @@ class SessionReports {
     Table flows, alerts, drops, logins, findings;
     std::uint64_t bytes_to_vendor = 0, bytes_to_target = 0, flow_count = 0;
     std::map<std::uint64_t, Live> live;  // by flow id
+    std::vector<Capture> captures;
+    std::uint64_t more_captures = 0;  // that found no room
+    std::optional<SessionRecording> recording;
     bool changed = false;
     std::uint64_t order = 0;
   };
@@ -72,7 +87,11 @@ class SessionReports {
   static Row* row(Table& table, Key key, std::uint64_t wall_ns);
   mutable std::mutex mutex_;
   std::map<std::string, Record> records_;
-  std::array<std::uint64_t, 1024> ended_{};  // flow ids that lately ended: a look that began before is late
+  struct Ended {
+    std::uint64_t flow_id = 0;
+    std::string ticket;
+  };
+  std::array<Ended, 1024> ended_{};  // flows that lately ended: a look that began before is late
   std::size_t next_ended_ = 0;
   std::uint64_t orders_ = 0;
 };

@@ -1,21 +1,23 @@
 #include "control/access/sessions.h"
 
-#include <algorithm>
 #include <cstring>
 
+#include "dataplane/abi/words.h"
+
 namespace sekisho::control {
+
+LinkSet links_of(const Vendor& vendor) {
+  LinkSet out;
+  for (std::uint32_t zone = 0; zone < 64; ++zone)
+    if (vendor.from_zones >> zone & 1) out.set(sekisho_link_index(zone, vendor.to_zone));
+  return out;
+}
 
 Address event_address(const abi::Event& event, bool source) {
   Address out;
   out.version = event.ip_version;
   std::memcpy(out.bytes.data(), source ? event.source : event.destination, event.ip_version == 4 ? 4 : 16);
   return out;
-}
-
-bool holds(const std::vector<AddressRange>& ranges, const Address& address) {
-  return std::any_of(ranges.begin(), ranges.end(), [&](const AddressRange& r) {
-    return r.low.version == address.version && r.low.bytes <= address.bytes && address.bytes <= r.high.bytes;
-  });
 }
 
 Side VendorSessions::side(const Vendor& vendor, const abi::Event& event) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "control/link/link_set.h"
 #include "control/model/model.h"
 #include "dataplane/abi/event.h"
 
@@ -15,7 +16,7 @@ namespace sekisho::control {
 struct VendorSession {
   std::string ticket;
   std::uint16_t vendor = 0;  // index into Model::vendors
-  bool recovery = false, open = false;
+  bool recovery = false, open = false, record = false;
   std::uint64_t opened_ns = 0, ended_ns = UINT64_MAX;  // CLOCK_MONOTONIC of this boot
 };
 
@@ -37,7 +38,8 @@ struct VendorSessions {
   const VendorSession* of(const abi::Event& event) const;
 };
 
+// The links by which it comes to its host.
+LinkSet links_of(const Vendor& vendor);
 Address event_address(const abi::Event& event, bool source);
-bool holds(const std::vector<AddressRange>& ranges, const Address& address);
 
 }  // namespace sekisho::control

@@ -62,6 +62,7 @@ struct Ticket {
   std::vector<std::string> services;
   bool recovery = false;  // kind `recovery`: automation only raises notices
   bool break_glass = false;
+  bool record = false;            // its session's packets are recorded
   std::uint64_t from_wall_s = 0;  // not to be opened before; 0: at any time
   std::uint32_t for_s = 0;        // how long it is open
   TicketState state = TicketState::requested;

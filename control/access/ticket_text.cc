@@ -32,6 +32,7 @@ std::string to_text(const Ticket& t) {
                     {"plan", t.plan},
                     {"kind", t.recovery ? "recovery" : "maintenance"},
                     {"break_glass", t.break_glass},
+                    {"record", t.record},
                     {"from_wall_s", t.from_wall_s},
                     {"for_s", t.for_s},
                     {"state", name_of(t.state)},
@@ -73,6 +74,7 @@ std::optional<Ticket> ticket_from_text(const std::string& text) {
     t.plan = j.value("plan", "");
     t.recovery = j.value("kind", "") == "recovery";
     t.break_glass = j.value("break_glass", false);
+    t.record = j.value("record", false);
     t.from_wall_s = j.value("from_wall_s", std::uint64_t{0});
     t.for_s = j.value("for_s", 0u);
     t.requested_by = who_of(j, "requested_by");

@@ -41,7 +41,7 @@ void print_list(const json& b) {
 }
 
 void print_one(const json& c) {
-  for (const char* key : {"id", "kind", "subject", "why", "who", "damage"})
+  for (const char* key : {"id", "kind", "subject", "why", "who", "ticket", "damage"})
     if (c.contains(key)) fmt::print("{:<8} {}\n", key, c.value(key, ""));
   if (c.contains("damage")) return;
   fmt::print("made     {}\npackets  {} from {} to {}\nsize     {}\n", time_of(c, "wall_ns"),
@@ -71,8 +71,13 @@ int save(const std::string& path, const std::string& bytes) {
   return kRefused;
 }
 
-int export_one(const Settings& s, const std::string& id, const std::string& path, const std::string& reason,
-               const std::string& evidence) {
+// What is given out as pcapng: a capture, of the store or out of an archive, or the recording of a session.
+struct Export {
+  std::string id, ticket, evidence, path, reason;
+};
+
+int export_one(const Settings& s, const Export& e) {
+  const std::string& path = e.path;
   // Before the export is on record.
   if (access(path.c_str(), F_OK) == 0) {
     fmt::print(stderr, "sekisho: {}: is there already\n", path);
@@ -80,8 +85,10 @@ int export_one(const Settings& s, const std::string& id, const std::string& path
   }
   control::UnixHttpClient client(s.api_socket());
   client.set_read_timeout(180);
-  httplib::Params asked{{"id", id}, {"reason", reason}};
-  if (!evidence.empty()) asked.emplace("evidence", evidence);
+  httplib::Params asked{{"reason", e.reason}};
+  if (!e.id.empty()) asked.emplace("id", e.id);
+  if (!e.ticket.empty()) asked.emplace("ticket", e.ticket);
+  if (!e.evidence.empty()) asked.emplace("evidence", e.evidence);
   const auto result = client.Get("/v1/captures/file", asked, httplib::Headers{});
   if (!result) {
     fmt::print(stderr, "sekisho: nobody answers at {}\n", s.api_socket());
@@ -94,7 +101,9 @@ int export_one(const Settings& s, const std::string& id, const std::string& path
     return kRefused;
   }
   const int exit = save(path, result->body);
-  if (exit == kDone && !print_json(s, {{"id", id}, {"file", path}, {"bytes", result->body.size()}}))
+  if (exit == kDone &&
+      !print_json(s,
+                  {{"id", e.id.empty() ? e.ticket : e.id}, {"file", path}, {"bytes", result->body.size()}}))
     fmt::print("{}: {}\n", path, human_bytes(result->body.size()));
   return exit;
 }
@@ -103,7 +112,7 @@ int export_one(const Settings& s, const std::string& id, const std::string& path
 
 void add_capture_commands(Program p) {
   struct Options {
-    std::string id, out, reason, link, host, evidence;
+    std::string id, out, reason, link, host, evidence, ticket;
     std::uint64_t flow = 0, seconds = 0;
   };
   auto o = std::make_shared<Options>();
@@ -122,12 +131,16 @@ void add_capture_commands(Program p) {
   one->add_option("id", o->id)->required();
   one->callback([o, show, &s] { show(get(s, "/v1/capture", {{"id", o->id}}), print_one); });
 
-  CLI::App* out = capture->add_subcommand("export", "Decrypts a capture into a pcapng file; goes on record");
-  out->add_option("id", o->id)->required();
+  CLI::App* out = capture->add_subcommand(
+      "export", "Decrypts a capture, or the recording of a session, into a pcapng file; goes on record");
+  auto* whose = out->add_option_group("whose");
+  whose->add_option("id", o->id, "a capture");
+  whose->add_option("--ticket", o->ticket, "the whole recording of this ticket's session");
+  whose->require_option(1);
   out->add_option("--out", o->out, "a new file")->required();
   out->add_option("--reason", o->reason, "for the audit");
   out->add_option("--evidence", o->evidence, "out of this receipt's archive, where it is kept longer");
-  out->callback([o, &s, &exit] { exit = export_one(s, o->id, o->out, o->reason, o->evidence); });
+  out->callback([o, &s, &exit] { exit = export_one(s, {o->id, o->ticket, o->evidence, o->out, o->reason}); });
 
   CLI::App* now = capture->add_subcommand("now", "Writes what the recorder has of a flow, a link or a host");
   auto* what = now->add_option_group("what");

@@ -106,6 +106,44 @@ void print_rows(const json& report, const char* table, const char* title, const 
   if (const auto more = from.value("more", 0ull); more > 0) fmt::print("  … and {} more\n", more);
 }
 
+// The recorder's captures of the session, and its recording.
+void print_captures(const json& report, bool ja) {
+  const json from = report.value("captures", json::object());
+  std::vector<std::vector<std::string>> rows;
+  for (const json& c : from.value("rows", json::array()))
+    rows.push_back({"  " + c.value("id", ""), time_text(c.value("wall_ns", 0ull)), c.value("kind", ""),
+                    fmt::format("{}", c.value("packets", 0ull)), human_bytes(c.value("bytes", 0ull)),
+                    c.value("why", "")});
+  if (!rows.empty()) {
+    fmt::print("{}\n", ja ? "パケット記録" : "captures");
+    print_table(rows);
+    if (const auto more = from.value("more", 0ull); more > 0) fmt::print("  … and {} more\n", more);
+  }
+  const json r = report.value("recording", json());
+  if (!r.is_object()) return;
+  fmt::print(fmt::runtime(ja ? "全通信の記録: {} パケット  {}  {} 分割{}\n"
+                             : "recording: {} packets  {}  {} parts{}\n"),
+             r.value("packets", 0ull), human_bytes(r.value("bytes", 0ull)), r.value("parts", 0ull),
+             r.value("finished", false) ? "" : (ja ? " (記録中)" : " (so far)"));
+  if (const auto n = r.value("overwritten", 0ull); n > 0)
+    fmt::print(fmt::runtime(ja ? "! 記録に欠落があります: {} ブロックが読み出し前に上書きされました\n"
+                               : "! {} blocks overwritten: the recording has gaps\n"),
+               n);
+  if (const auto n = r.value("restarts", 0ull); n > 0)
+    fmt::print(
+        fmt::runtime(
+            ja ? "! 記録に欠落がある可能性があります: 読み出されずにデータプレーンが {} 回再起動しました\n"
+               : "! the dataplane was restarted {} times unread: the recording may have gaps\n"),
+        n);
+  if (const auto n = r.value("damaged", 0ull); n > 0)
+    fmt::print(fmt::runtime(ja ? "! {} ブロックを読み出せませんでした\n" : "! {} blocks could not be read\n"),
+               n);
+  if (const auto n = r.value("left_out", 0ull); n > 0)
+    fmt::print(
+        fmt::runtime(ja ? "! {} パケットを保存できませんでした\n" : "! {} packets could not be kept\n"), n);
+  if (const std::string error = r.value("error", ""); !error.empty()) fmt::print("! {}\n", error);
+}
+
 int print_report(const Settings& s, const Answer& answer, bool history) {
   if (!answer.ok() || print_json(s, answer.body)) return answer.exit;
   const json& t = answer.body.at("ticket");
@@ -134,6 +172,7 @@ int print_report(const Settings& s, const Answer& answer, bool history) {
   print_rows(r, "alerts", ja ? "検知" : "alerts", "sid");
   print_rows(r, "findings", ja ? "自動検出" : "findings", "kind");
   print_rows(r, "drops", ja ? "破棄" : "drops", "reason");
+  print_captures(r, ja);
   if (!r.value("complete", true))
     fmt::print(
         fmt::runtime(ja ? "! 一部の記録が欠けている可能性があります\n" : "! Events may be missing.\n"));
@@ -155,7 +194,7 @@ std::uint64_t moment(const std::string& text) {
 struct Options {
   std::string id, vendor, target, plan, for_text, from, reason, text, state;
   std::vector<std::string> services;
-  bool recovery = false, open = false;
+  bool recovery = false, open = false, record = false;
 };
 
 void ask(const Settings& s, const Options& o, const char* path, int& exit) {
@@ -168,6 +207,7 @@ void ask(const Settings& s, const Options& o, const char* path, int& exit) {
   json body = {{"vendor", o.vendor},     {"target", o.target},
                {"plan", o.plan},         {"for_s", *seconds},
                {"services", o.services}, {"kind", o.recovery ? "recovery" : "maintenance"}};
+  if (o.record) body["record"] = true;
   if (!o.from.empty()) {
     const std::uint64_t at = moment(o.from);
     if (at == 0) {
@@ -237,6 +277,8 @@ void add_ticket_commands(Program p) {
     c->add_option("--service", o->services, "only these of the vendor's services");
     c->add_option("--target", o->target, "checked against the vendor's one host");
     c->add_flag("--recovery", o->recovery, "the vendor repairs: automation only raises notices");
+    c->add_flag("--record", o->record,
+                "record the session's packets (a vendor with record = true always is)");
     if (!glass) c->add_option("--from", o->from, "not before, local time: 2026-11-23T22:00");
     const char* path = glass ? "/v1/tickets/break-glass" : "/v1/tickets/request";
     c->callback([o, path, &s, &exit] { ask(s, *o, path, exit); });

@@ -39,6 +39,7 @@ json view_of(const CaptureStore::Entry& e) {
     out["last_ns"] = i.last_ns;
   }
   if (!i.receipt.empty()) out["receipt"] = i.receipt;
+  if (!i.ticket.empty()) out["ticket"] = i.ticket;
   if (i.flow_id != 0) out["flow_id"] = i.flow_id;
   if (i.sid != 0) out["sid"] = i.sid;
   if (i.left_out != 0) out["left_out"] = i.left_out;
@@ -139,10 +140,47 @@ json capture_now(Daemon& daemon, const httplib::Request& request, const Caller& 
   return out;
 }
 
+void send(httplib::Response& response, const std::string& name, std::string bytes) {
+  response.set_header("Content-Disposition", "attachment; filename=\"" + name + ".pcapng\"");
+  response.set_header("Cache-Control", "no-store");
+  response.set_content(std::move(bytes), "application/vnd.tcpdump.pcap");
+}
+
+// Before anything is opened: who and why. Without it nothing is.
+void put_on_record(Daemon& daemon, const Caller& caller, const json& details) {
+  const std::string unrecorded =
+      daemon.audit(caller.who, "capture.open", details.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (!unrecorded.empty())
+    throw Refusal{500, "not_recorded", "no capture is opened without its entry in the audit: " + unrecorded};
+}
+
+// The whole recording of a ticket's session.
+void give_out_session(Daemon& daemon, const std::string& ticket, const std::string& reason,
+                      const Caller& caller, httplib::Response& response) {
+  SessionRecorder& recordings = daemon.vendors().recordings();
+  const auto found = recordings.find(ticket);
+  std::string error;
+  if (!found) {
+    recordings.read(ticket, error);  // says why
+    throw Refusal{404, "no_such_recording", error};
+  }
+  put_on_record(
+      daemon, caller,
+      {{"ticket", ticket}, {"reason", reason}, {"parts", found->parts}, {"packets", found->packets}});
+  auto bytes = recordings.read(ticket, error);
+  if (!bytes) throw Refusal{409, "damaged", "recording of " + ticket + ": " + error};
+  send(response, ticket, std::move(*bytes));
+}
+
 void give_out(Daemon& daemon, const httplib::Request& request, const Caller& caller,
               httplib::Response& response) {
-  const std::string id = id_of(request);
   const std::string reason = request.has_param("reason") ? request.get_param_value("reason") : std::string();
+  if (request.has_param("ticket")) {
+    if (request.has_param("id") || request.has_param("evidence"))
+      throw Refusal{400, "bad_request", "one of id and ticket"};
+    return give_out_session(daemon, request.get_param_value("ticket"), reason, caller, response);
+  }
+  const std::string id = id_of(request);
   const std::string receipt =
       request.has_param("evidence") ? request.get_param_value("evidence") : std::string();
   auto& store = daemon.captures().recorder().store();
@@ -162,16 +200,11 @@ void give_out(Daemon& daemon, const httplib::Request& request, const Caller& cal
     details["evidence"] = receipt;
     archive = *path;
   }
-  const std::string unrecorded =
-      daemon.audit(caller.who, "capture.open", details.dump(-1, ' ', false, json::error_handler_t::replace));
-  if (!unrecorded.empty())
-    throw Refusal{500, "not_recorded", "no capture is opened without its entry in the audit: " + unrecorded};
+  put_on_record(daemon, caller, details);
   std::string error;
   auto bytes = archive.empty() ? store.read(id, error) : capture_of_archive(store, archive, id, error);
   if (!bytes) throw Refusal{409, "damaged", "capture " + id + ": " + error};
-  response.set_header("Content-Disposition", "attachment; filename=\"" + id + ".pcapng\"");
-  response.set_header("Cache-Control", "no-store");
-  response.set_content(std::move(*bytes), "application/vnd.tcpdump.pcap");
+  send(response, id, std::move(*bytes));
 }
 
 }  // namespace

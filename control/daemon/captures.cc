@@ -13,25 +13,22 @@
 namespace sekisho::control {
 using nlohmann::json;
 
-Captures::Captures(Daemon& daemon) : daemon_(daemon) {
-  FlightRecorderOptions o;
-  const std::string& state = daemon.options().state_directory;
-  o.store = {.directory = state + "/captures", .key = state + "/captures.key"};
-  o.attachment = [&daemon] { return daemon.session().attachment(); };
-  o.names = [&daemon](std::uint64_t generation) -> std::shared_ptr<const Names> {
+NamesOf snapshot_names(Daemon& daemon) {
+  return [&daemon](std::uint64_t generation) -> std::shared_ptr<const Names> {
     const auto site = daemon.site();
     if (generation == 0) return site ? site->names : nullptr;
     auto names = daemon.events().names(generation);
     return names && names->generation() == generation ? names : nullptr;
   };
-  o.made = [&daemon](const CaptureInfo& info, const std::string& error) {
-    if (!error.empty()) return spdlog::warn("no capture for {} ({}): {}", info.kind, info.subject, error);
-    const std::string unrecorded = daemon.audit(
-        {0, "sekishod", "internal"}, "capture.made",
-        json{{"capture", info.id}, {"kind", info.kind}, {"subject", info.subject}, {"why", info.why}}.dump(
-            -1, ' ', false, json::error_handler_t::replace));
-    if (!unrecorded.empty()) spdlog::warn("capture {}: {}", info.id, unrecorded);
-  };
+}
+
+Captures::Captures(Daemon& daemon) : daemon_(daemon) {
+  FlightRecorderOptions o;
+  const std::string& state = daemon.options().state_directory;
+  o.store = {.directory = state + "/captures", .key = state + "/captures.key"};
+  o.attachment = [&daemon] { return daemon.session().attachment(); };
+  o.names = snapshot_names(daemon);
+  o.made = [this](const CaptureRequest& request, const std::string& error) { made(request, error); };
   o.application = "sekisho";
   recorder_ = std::make_unique<FlightRecorder>(std::move(o));
 }
@@ -52,6 +49,34 @@ void Captures::use(const Site& site) {
   recorder_->use(site.model.recorder);
 }
 
+void Captures::set_tickets(Tickets tickets) {
+  const std::lock_guard lock(mutex_);
+  tickets_ = std::move(tickets);
+}
+
+Captures::Tickets Captures::tickets() const {
+  const std::lock_guard lock(mutex_);
+  return tickets_;
+}
+
+// What a person asked for he hears of, and is in the audit in his name.
+void Captures::made(const CaptureRequest& request, const std::string& error) {
+  const CaptureInfo& info = request.info;
+  const bool own = info.kind == "alert" || info.kind == "cut";
+  if (!error.empty()) {
+    if (own) spdlog::warn("no capture for {} ({}): {}", info.kind, info.subject, error);
+    return;
+  }
+  if (own) {
+    const std::string unrecorded = daemon_.audit(
+        {0, "sekishod", "internal"}, "capture.made",
+        json{{"capture", info.id}, {"kind", info.kind}, {"subject", info.subject}, {"why", info.why}}.dump(
+            -1, ' ', false, json::error_handler_t::replace));
+    if (!unrecorded.empty()) spdlog::warn("capture {}: {}", info.id, unrecorded);
+  }
+  if (const Tickets t = tickets(); t.made) t.made(request);
+}
+
 void Captures::event(const abi::Event& e, const EventFields&, const Names& names, std::uint64_t,
                      std::string_view) {
   if (e.kind != abi::EventKind::alert) return;
@@ -59,7 +84,8 @@ void Captures::event(const abi::Event& e, const EventFields&, const Names& names
   const std::string text =
       s != nullptr ? fmt::format("{}:{}:{} {} (priority {})", s->gid, s->sid, s->rev, s->msg, e.priority)
                    : fmt::format("signature {} (priority {})", e.rule, e.priority);
-  recorder_->alert(e, s != nullptr ? s->sid : 0, text);
+  const Tickets t = tickets();
+  recorder_->alert(e, s != nullptr ? s->sid : 0, text, t.of ? t.of(e) : std::string());
 }
 
 }  // namespace sekisho::control

@@ -3,7 +3,9 @@
 // Thread: event() is the drain's; the rest any.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "control/events/event_sink.h"
@@ -15,6 +17,9 @@ namespace sekisho::control {
 class Daemon;
 struct Site;
 
+// Of the snapshots that the daemon still knows.
+NamesOf snapshot_names(Daemon& daemon);
+
 class Captures final : public EventSink {
  public:
   explicit Captures(Daemon& daemon);
@@ -23,6 +28,13 @@ class Captures final : public EventSink {
   // Directory and key; then listens to the events. Not empty: what is wrong.
   std::string start();
   void use(const Site& site);
+  // Whose sessions captures are of: the ticket of an event, and who is told of each capture that was made, by
+  // the thread that made it.
+  struct Tickets {
+    std::function<std::string(const abi::Event&)> of;
+    std::function<void(const CaptureRequest&)> made;
+  };
+  void set_tickets(Tickets tickets);
   // From the links' observer: takes note only.
   void after(const Receipt& receipt) { recorder_->cut(receipt); }
   FlightRecorder& recorder() { return *recorder_; }
@@ -31,7 +43,11 @@ class Captures final : public EventSink {
              std::string_view line) override;
 
  private:
+  void made(const CaptureRequest& request, const std::string& error);
+  Tickets tickets() const;
   Daemon& daemon_;
+  mutable std::mutex mutex_;  // guards tickets_
+  Tickets tickets_;
   std::unique_ptr<FlightRecorder> recorder_;
 };
 

@@ -174,8 +174,13 @@ std::string Daemon::start() {
                         .events = *events_,
                         .notices = &notices(),
                         .audit = [this](const Who& who, const std::string& action,
-                                        const std::string& details) { return audit(who, action, details); }});
+                                        const std::string& details) { return audit(who, action, details); },
+                        .captures = options_.state_directory + "/captures/sessions",
+                        .captures_key = options_.state_directory + "/captures.key",
+                        .names = snapshot_names(*this)});
   if (why = vendors_->start(model_of(site_.load())); !why.empty()) reports_.push_back("tickets: " + why);
+  captures_->set_tickets({[this](const abi::Event& e) { return vendors_->ticket_of(e); },
+                          [this](const CaptureRequest& r) { vendors_->capture_made(r); }});
   for (const std::string& report : vendors_->desk().reports()) reports_.push_back(report);
   for (std::string& report : response_->start()) reports_.push_back(std::move(report));
   if (why = audit(the_gateway(), "start", json{{"version", version}}.dump()); !why.empty())
@@ -283,7 +288,10 @@ ApplyResult Daemon::put_in_force(std::shared_ptr<const Site> site, bool only_if_
   events_->set_names(site->names);
   links_->describe(describe_links(site->model));
   site_ = site;
-  if (vendors_) vendors_->desk().in_force(model_of(site_.load()));
+  if (vendors_) {
+    vendors_->recordings().use(site->model.recorder);
+    vendors_->desk().in_force(model_of(site_.load()));
+  }
   result.ok = true;
   return result;
 }

@@ -39,6 +39,10 @@ TicketRequest request_of(const json& body) {
   if (kind != "maintenance" && kind != "recovery")
     throw Refusal{400, "bad_request", "kind: expected \"maintenance\" or \"recovery\""};
   r.recovery = kind == "recovery";
+  if (const auto record = body.find("record"); record != body.end()) {
+    if (!record->is_boolean()) throw Refusal{400, "bad_request", "record: expected true or false"};
+    r.record = record->get<bool>();
+  }
   r.from_wall_s = number_field(body, "from");
   const std::uint64_t length = number_field(body, "for_s");
   r.for_s = length > UINT32_MAX ? UINT32_MAX : static_cast<std::uint32_t>(length);
@@ -91,7 +95,8 @@ json vendors_view(Daemon& daemon, const Caller& caller) {
                     {"company", v.company},
                     {"target", v.target_name},
                     {"services", std::move(services)},
-                    {"longest_s", v.longest_s}});
+                    {"longest_s", v.longest_s},
+                    {"record", v.record}});
   }
   return {{"vendors", std::move(list)}};
 }

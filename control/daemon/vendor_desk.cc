@@ -17,12 +17,22 @@ namespace {
 // A flow's last event follows the closed word by the sweep and the drain's nap.
 constexpr std::uint64_t kReportGrace = 3 * kSecond;
 constexpr std::uint64_t kPartialEvery = 5 * kSecond;
+constexpr std::uint64_t kLongestRecording =
+    40 * kSecond;  // from the end of a session to that of its recording
+const Who kSelf{0, "sekishod", "internal"};
 constexpr std::uint32_t kMostLiveFlows = 65536;
 
 std::string boot_text() {
   std::string out;
   for (const std::uint8_t byte : current_boot_id()) out += fmt::format("{:02x}", byte);
   return out;
+}
+
+// Does a capture that was asked for show this vendor at work?
+bool shows(const PacketMatch& match, const Vendor& v) {
+  if (match.flow) return PairMatch{v.source, v.target}.matches(match.flow->ends);
+  if (match.host) return *match.host == v.target || holds(v.source, *match.host);
+  return match.links && (*match.links & links_of(v)).any();
 }
 
 }  // namespace
@@ -58,7 +68,60 @@ VendorDesk::VendorDesk(Parts parts)
     : parts_(std::move(parts)),
       words_(std::make_unique<Words>(parts_.links)),
       desk_(desk_options(parts_)),
-      watch_([this] { return desk_.sessions(); }, reports_, [this] { wake(); }) {}
+      watch_([this] { return desk_.sessions(); }, reports_, [this] { wake(); }),
+      recordings_(std::make_unique<SessionRecorder>(recorder_options())) {}
+
+SessionRecorderOptions VendorDesk::recorder_options() {
+  SessionRecorderOptions o;
+  o.files.directory = parts_.captures;
+  o.files.key = parts_.captures_key;
+  o.files.is_signed = [this](const std::string& ticket) {
+    const auto t = desk_.find(ticket);
+    return !t || t->final();
+  };
+  o.files.removed = [this](const SessionRecording& r) {
+    spdlog::info("the recording of {} went for newer ones", r.ticket);
+    parts_.audit(kSelf, "capture.session_removed",
+                 text_object({{"ticket", r.ticket}, {"why", "recorder.sessions_mb"}}));
+  };
+  o.attachment = [this] { return parts_.session.attachment(); };
+  o.names = parts_.names;
+  o.sessions = [this] { return sessions_to_record(); };
+  o.changed = [this](const SessionRecording& r) { recording_changed(r); };
+  return o;
+}
+
+std::vector<SessionToRecord> VendorDesk::sessions_to_record() const {
+  std::vector<SessionToRecord> out;
+  const auto sessions = desk_.sessions();
+  for (const VendorSession& s : sessions->list) {
+    if (!s.record) continue;
+    const Vendor& v = sessions->model->vendors[s.vendor];
+    out.push_back({s.ticket,
+                   fmt::format("{} to {}", v.name, v.target_name),
+                   {v.source, v.target},
+                   s.opened_ns,
+                   s.ended_ns});
+  }
+  return out;
+}
+
+void VendorDesk::recording_changed(const SessionRecording& r) {
+  if (!desk_.report(r.ticket) && desk_.find(r.ticket)) reports_.recording(r);  // filed: it stays as it is
+  if (!r.finished) return;
+  parts_.audit(kSelf, "capture.session",
+               text_object({{"ticket", r.ticket},
+                            {"parts", fmt::format("{}", r.parts)},
+                            {"packets", fmt::format("{}", r.packets)},
+                            {"overwritten", fmt::format("{}", r.overwritten)},
+                            {"error", r.error}}));
+}
+
+// The last packets of a recording come a moment after its end.
+bool VendorDesk::may_file(const Ticket& t) const {
+  return !t.record || recordings_->settled(t.id) ||
+         monotonic_ns() >= std::max(t.ended_ns, started_ns_) + kLongestRecording;
+}
 
 VendorDesk::~VendorDesk() {
   if (!started_) return;
@@ -73,6 +136,7 @@ VendorDesk::~VendorDesk() {
   keeper_.join();
   poller_.join();
   file_reports(true);
+  recordings_.reset();
 }
 
 std::string VendorDesk::start(std::shared_ptr<const Model> model) {
@@ -80,17 +144,47 @@ std::string VendorDesk::start(std::shared_ptr<const Model> model) {
   for (const Ticket& t : desk_.list({}, ""))
     if (!t.final() && t.was_open())
       if (const auto text = desk_.partial_report(t.id)) reports_.load(t.id, *text);
+  recordings_->use(desk_.sessions()->model->recorder);
+  if (const std::string why = recordings_->start(); !why.empty())
+    spdlog::error("sessions of vendors cannot be recorded: {}", why);
+  // Of a recording that was finished when the process before this one ended, nothing more is told.
+  for (const Ticket& t : desk_.list({}, ""))
+    if (const auto r = recordings_->find(t.id); r && t.record && !t.final() && !desk_.report(t.id))
+      reports_.recording(*r);
+  started_ns_ = monotonic_ns();
   parts_.links.set_before_reopening([this](const LinkSet& links) { desk_.void_before_reopening(links); });
   parts_.events.add_sink(*this);
-  parts_.events.set_ticket_of([this](const abi::Event& e) {
-    const auto sessions = desk_.sessions();
-    const VendorSession* s = sessions->of(e);
-    return s == nullptr ? std::string() : s->ticket;
-  });
+  parts_.events.set_ticket_of([this](const abi::Event& e) { return ticket_of(e); });
   started_ = true;
   keeper_ = std::thread([this] { keep(); });
   poller_ = std::thread([this] { poll(); });
+  recordings_->run();
   return error;
+}
+
+std::string VendorDesk::ticket_of(const abi::Event& e) const {
+  const auto sessions = desk_.sessions();
+  const VendorSession* s = sessions->of(e);
+  return s == nullptr ? std::string() : s->ticket;
+}
+
+void VendorDesk::capture_made(const CaptureRequest& request) {
+  const CaptureInfo& info = request.info;
+  const auto enter = [&](const std::string& ticket) {
+    if (desk_.report(ticket)) return;  // filed: it stays as it is
+    reports_.capture(ticket,
+                     {info.id, info.kind, info.why, info.who, info.wall_ns, info.packets, info.bytes});
+  };
+  if (info.kind == "alert") {
+    if (!info.ticket.empty()) enter(info.ticket);
+    return;
+  }
+  const std::string of_flow = reports_.ticket_of_flow(request.match.flow_id);
+  const auto sessions = desk_.sessions();
+  for (const VendorSession& s : sessions->list)
+    if (request.asked_ns >= s.opened_ns && request.asked_ns < s.ended_ns &&
+        (s.ticket == of_flow || shows(request.match, sessions->model->vendors[s.vendor])))
+      enter(s.ticket);
 }
 
 void VendorDesk::event(const abi::Event& event, const EventFields& fields, const Names& names,
@@ -137,9 +231,7 @@ void VendorDesk::poll() {
     LinkSet links;
     for (const VendorSession& s : sessions->list) {
       if (!s.open || s.vendor >= sessions->model->vendors.size()) continue;
-      const Vendor& v = sessions->model->vendors[s.vendor];
-      for (std::uint32_t zone = 0; zone < 64; ++zone)
-        if (v.from_zones >> zone & 1) links.set(sekisho_link_index(zone, v.to_zone));
+      links |= links_of(sessions->model->vendors[s.vendor]);
     }
     if ((links.any() || had_any) && parts_.session.state() == SessionState::running) {
       std::vector<abi::FlowRecord> flows;
@@ -186,7 +278,7 @@ void VendorDesk::file_reports(bool partial_too) {
   const bool complete = parts_.session.state() == SessionState::running;
   for (const std::string& id : desk_.waiting_for_report(kReportGrace)) {
     const auto ticket = desk_.find(id);
-    if (!ticket) continue;
+    if (!ticket || !may_file(*ticket)) continue;
     const TicketAnswer filed = desk_.file_report(id, reports_.text(*ticket, complete));
     if (filed.ok())
       reports_.forget(id);

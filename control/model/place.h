@@ -4,6 +4,7 @@
 #include <array>
 #include <compare>
 #include <cstdint>
+#include <vector>
 
 namespace sekisho::control {
 
@@ -21,5 +22,11 @@ struct Address {
 struct AddressRange {  // inclusive, one family
   Address low, high;
 };
+inline bool holds(const std::vector<AddressRange>& ranges, const Address& address) {
+  for (const AddressRange& r : ranges)
+    if (r.low.version == address.version && r.low.bytes <= address.bytes && address.bytes <= r.high.bytes)
+      return true;
+  return false;
+}
 
 }  // namespace sekisho::control

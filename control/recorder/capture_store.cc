@@ -41,11 +41,25 @@ bool is_id(std::string_view id) {
 }
 
 std::string text_of(const CaptureInfo& i) {
-  return json{{"id", i.id},           {"kind", i.kind},         {"why", i.why},
-              {"who", i.who},         {"subject", i.subject},   {"receipt", i.receipt},
-              {"wall_ns", i.wall_ns}, {"first_ns", i.first_ns}, {"last_ns", i.last_ns},
-              {"packets", i.packets}, {"bytes", i.bytes},       {"flow_id", i.flow_id},
-              {"sid", i.sid},         {"left_out", i.left_out}, {"overwritten", i.overwritten}}
+  return json{{"id", i.id},
+              {"kind", i.kind},
+              {"why", i.why},
+              {"who", i.who},
+              {"subject", i.subject},
+              {"receipt", i.receipt},
+              {"wall_ns", i.wall_ns},
+              {"first_ns", i.first_ns},
+              {"last_ns", i.last_ns},
+              {"packets", i.packets},
+              {"bytes", i.bytes},
+              {"flow_id", i.flow_id},
+              {"sid", i.sid},
+              {"left_out", i.left_out},
+              {"overwritten", i.overwritten},
+              {"ticket", i.ticket},
+              {"part", i.part},
+              {"run", i.run},
+              {"positions", i.positions}}
       .dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -68,6 +82,10 @@ CaptureInfo info_of(const std::string& text) {
   i.sid = j.value("sid", 0u);
   i.left_out = j.value("left_out", 0ull);
   i.overwritten = j.value("overwritten", 0ull);
+  i.ticket = j.value("ticket", "");
+  i.part = j.value("part", 0ull);
+  i.run = j.value("run", 0ull);
+  i.positions = j.value("positions", std::vector<std::uint64_t>());
   return i;
 }
 

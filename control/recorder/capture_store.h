@@ -19,11 +19,12 @@ namespace sekisho::control {
 
 struct CaptureInfo {
   std::string id;                           // 20261123T120102Z-0007; given by add()
-  std::string kind;                         // "alert", "cut", "command", "evidence"
+  std::string kind;                         // "alert", "cut", "command", "evidence", "session"
   std::string why;                          // the alert, the receipt, the person's words
   std::string who;                          // who asked; "sekishod" for alerts and cuts
   std::string subject;                      // "flow 17", "link vendor", "host 10.0.0.5"
   std::string receipt;                      // of a cut
+  std::string ticket;                       // of an alert in a vendor's session, of a part of its recording
   std::uint64_t wall_ns = 0;                // when it was made
   std::uint64_t first_ns = 0, last_ns = 0;  // wall clock, of its packets; 0: it has none
   std::uint64_t packets = 0;
@@ -32,6 +33,10 @@ struct CaptureInfo {
   std::uint32_t sid = 0;          // of an alert
   std::uint64_t left_out = 0;     // packets that capture_mb had no room for
   std::uint64_t overwritten = 0;  // blocks of the rings that were overwritten while they were read
+  // Of a part of a session's recording: its number from 1, and how far the rings of that run of the dataplane
+  // have been read with it, worker by worker.
+  std::uint64_t part = 0, run = 0;
+  std::vector<std::uint64_t> positions;
 };
 
 struct CaptureStoreOptions {

@@ -8,10 +8,8 @@
 
 #include "control/events/eve.h"
 #include "control/events/names.h"
-#include "control/recorder/pcapng.h"
 #include "control/session/attachment.h"
 #include "control/session/shared_load.h"
-#include "dataplane/abi/drop_reason.h"
 #include "dataplane/abi/event.h"
 #include "dataplane/base/clock.h"
 
@@ -32,19 +30,13 @@ std::uint64_t key_of(const abi::Event& e) {
 
 }  // namespace
 
-struct FlightRecorder::Item {
-  abi::RecordHeader header;
-  std::uint64_t generation;
-  std::string frame;
-};
-
 // What belongs to a capture, in memory, no more than it may hold: the oldest go.
 class FlightRecorder::Collector {
  public:
   explicit Collector(std::uint64_t most) : most_(most) {}
 
   void collect(const Attachment& attachment, const PacketMatch& match, std::uint64_t since_ns,
-               const std::function<std::shared_ptr<const Names>(std::uint64_t)>& names) {
+               const NamesOf& names) {
     names_ = &names;
     const abi::RecorderRegion* region = attachment.recorder();
     workers_.assign(attachment.workers(), {});
@@ -61,12 +53,11 @@ class FlightRecorder::Collector {
   }
 
   // All of them by time; those of one worker stay in their order.
-  std::vector<Item> take_all() {
-    std::vector<Item> all;
+  std::vector<KeptPacket> take_all() {
+    std::vector<KeptPacket> all;
     for (auto& w : workers_) std::move(w.begin(), w.end(), std::back_inserter(all));
     workers_.clear();
-    std::stable_sort(all.begin(), all.end(),
-                     [](const Item& a, const Item& b) { return a.header.time_ns < b.header.time_ns; });
+    sort_by_time(all);
     return all;
   }
   bool empty() const {
@@ -75,7 +66,7 @@ class FlightRecorder::Collector {
   std::uint64_t left_out = 0, overwritten = 0, damaged = 0;
 
  private:
-  static std::uint64_t size_of(const Item& i) { return i.frame.size() + 96; }
+  static std::uint64_t size_of(const KeptPacket& i) { return i.frame.size() + 96; }
 
   bool take(std::uint32_t worker, const RecordedPacket& p, const PacketMatch& match) {
     if (!match.takes(p, match.links ? now_called(p, match.generation) : p.header.link)) return true;
@@ -113,8 +104,8 @@ class FlightRecorder::Collector {
 
   const std::uint64_t most_;
   std::uint64_t bytes_ = 0;
-  std::vector<std::deque<Item>> workers_;
-  const std::function<std::shared_ptr<const Names>(std::uint64_t)>* names_ = nullptr;
+  std::vector<std::deque<KeptPacket>> workers_;
+  const NamesOf* names_ = nullptr;
   std::map<std::uint64_t, std::vector<std::uint16_t>> renumbered_;
 };
 
@@ -163,7 +154,7 @@ bool FlightRecorder::within_limits(const abi::Event& event, std::uint64_t now) {
   return true;
 }
 
-void FlightRecorder::alert(const abi::Event& e, std::uint32_t sid, std::string text) {
+void FlightRecorder::alert(const abi::Event& e, std::uint32_t sid, std::string text, std::string ticket) {
   const std::uint64_t now = options_.now_ns();
   CaptureRequest r;
   {
@@ -179,6 +170,8 @@ void FlightRecorder::alert(const abi::Event& e, std::uint32_t sid, std::string t
   r.info.who = "sekishod";
   r.info.flow_id = e.flow_id;
   r.info.sid = sid;
+  r.info.ticket = std::move(ticket);
+  r.asked_ns = e.time_ns;
   r.match.flow_id = e.flow_id;
   FlowEnds flow;
   flow.ends.version = e.ip_version;
@@ -214,6 +207,7 @@ void FlightRecorder::cut(const Receipt& receipt) {
   r.info.who = receipt.who.name;
   r.info.why = fmt::format("receipt {}: {}", receipt.id, receipt.reason);
   r.info.receipt = receipt.id;
+  r.asked_ns = receipt.command_ns;
   for (const LinkReceipt& l : receipt.links)
     if (l.changed) r.info.subject += fmt::format("{}link {}", r.info.subject.empty() ? "" : ", ", l.name);
   if (r.info.subject.empty()) r.info.subject = fmt::format("{} links", receipt.changed.count());
@@ -249,13 +243,12 @@ void FlightRecorder::run() {
     CaptureRequest request = std::move(due->request);
     queue_.erase(due);
     lock.unlock();
-    CaptureInfo info = request.info;
+    const std::string receipt = request.info.receipt;
     std::string error;
-    info.id = capture(std::move(request), error);
-    if (options_.made) options_.made(info, error);
+    capture(std::move(request), error);
     lock.lock();
-    if (!info.receipt.empty()) {
-      std::erase(cuts_, info.receipt);
+    if (!receipt.empty()) {
+      std::erase(cuts_, receipt);
       made_.notify_all();
     }
   }
@@ -282,6 +275,13 @@ std::string FlightRecorder::capture_link(LinkIndex link, std::uint64_t seconds, 
 }
 
 std::string FlightRecorder::capture(CaptureRequest request, std::string& error) {
+  if (request.asked_ns == 0) request.asked_ns = options_.now_ns();
+  const std::string id = make(request, error);
+  if (options_.made) options_.made(request, error);
+  return id;
+}
+
+std::string FlightRecorder::make(CaptureRequest& request, std::string& error) {
   const std::lock_guard one(making_);
   RecorderSettings settings;
   {
@@ -319,29 +319,11 @@ std::string FlightRecorder::capture(CaptureRequest request, std::string& error) 
   return {};
 }
 
-namespace {
-
-// What a packet's comment says besides the alert.
-std::string remark(const abi::RecordHeader& h, const Names* names) {
-  std::string out;
-  if (h.reason != 0) {
-    out = fmt::format("dropped: {}", abi::drop_name(static_cast<abi::DropReason>(h.reason)));
-    const auto* s = names != nullptr && h.signature != UINT32_MAX ? names->signature(h.signature) : nullptr;
-    if (s != nullptr) out += fmt::format(" {}:{}:{} {}", s->gid, s->sid, s->rev, s->msg);
-  }
-  if ((h.flags & abi::record_flag::kWithheld) != 0)
-    out += out.empty() ? "payload withheld: DICOM or HL7" : "; payload withheld: DICOM or HL7";
-  if ((h.flags & abi::record_flag::kPiece) != 0) out += out.empty() ? "fragment" : "; fragment";
-  return out;
-}
-
-}  // namespace
-
 std::string FlightRecorder::write(CaptureRequest& request, Collector& collected) {
   CaptureInfo& info = request.info;
   const std::uint64_t wall = options_.now_wall_ns();
   const std::uint64_t offset = wall - options_.now_ns();
-  const std::vector<Item> items = collected.take_all();
+  const std::vector<KeptPacket> items = collected.take_all();
   info.wall_ns = wall;
   info.packets = items.size();
   info.left_out = collected.left_out;
@@ -358,43 +340,17 @@ std::string FlightRecorder::write(CaptureRequest& request, Collector& collected)
           about == items.size())
         about = i;
 
-  std::string out;
-  PcapngWriter pcapng(out);
   std::string comment = fmt::format("{}: {}\nasked for by {}; {}; {} packets", info.kind, info.why, info.who,
                                     info.subject.empty() ? "everything" : info.subject, items.size());
   if (info.left_out != 0) comment += fmt::format("; {} older ones left out (capture_mb)", info.left_out);
   if (info.overwritten != 0)
     comment += fmt::format("; {} blocks were overwritten while they were read", info.overwritten);
   if (collected.damaged != 0) comment += fmt::format("; {} blocks could not be read", collected.damaged);
-  pcapng.section(comment, options_.application);
-
-  std::map<std::pair<std::uint64_t, std::uint32_t>, std::uint32_t> interfaces;
-  std::map<std::uint64_t, std::shared_ptr<const Names>> names;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    const abi::RecordHeader& h = items[i].header;
-    auto [known, fresh_names] = names.try_emplace(items[i].generation);
-    if (fresh_names) known->second = options_.names(items[i].generation);
-    const Names* n = known->second.get();
-    const std::uint32_t place = h.in_interface != 0xffff ? h.in_interface : 0x10000u + h.port;
-    auto [it, fresh] = interfaces.try_emplace({items[i].generation, place});
-    if (fresh) {
-      const std::string_view name =
-          n != nullptr && h.in_interface != 0xffff ? n->interface(h.in_interface) : std::string_view();
-      it->second = pcapng.interface(
-          name.empty() ? fmt::format("port {}", h.port) : std::string(name),
-          n != nullptr && h.in_interface != 0xffff ? fmt::format("zone {}", n->zone(h.from_zone)) : "",
-          abi::kMaxSnap);
-    }
-    std::string said = remark(h, n);
-    if (i == about) said = request.comment + (said.empty() ? "" : "; " + said);
-    pcapng.packet({.interface = it->second,
-                   .wall_ns = h.time_ns + offset,
-                   .frame = reinterpret_cast<const std::uint8_t*>(items[i].frame.data()),
-                   .captured = h.captured,
-                   .length = h.length,
-                   .inbound = true,
-                   .comment = said});
-  }
+  const std::string out = capture_pcapng(items, options_.names, offset,
+                                         {.section = comment,
+                                          .application = options_.application,
+                                          .about = about,
+                                          .about_comment = request.comment});
   return store_.add(info, out);
 }
 

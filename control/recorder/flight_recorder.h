@@ -23,6 +23,7 @@
 
 #include "control/link/receipt.h"
 #include "control/model/recorder.h"
+#include "control/recorder/capture_pcapng.h"
 #include "control/recorder/capture_store.h"
 #include "control/recorder/packet_match.h"
 #include "dataplane/abi/event.h"
@@ -30,16 +31,16 @@
 namespace sekisho::control {
 
 class Attachment;
-class Names;
+struct CaptureRequest;
 
 struct FlightRecorderOptions {
   CaptureStoreOptions store;
   // Rings of the dataplane that runs or ran last; may return null.
   std::function<std::shared_ptr<const Attachment>()> attachment;
-  // Names of that snapshot; null where they are not known any more. 0: the present ones.
-  std::function<std::shared_ptr<const Names>(std::uint64_t generation)> names;
-  // Told of each capture that alert() or cut() asked for, by the recorder's thread. error: it was not made.
-  std::function<void(const CaptureInfo&, const std::string& error)> made;
+  NamesOf names;
+  // Told of each capture, its info filled in, by the thread that made it: of alert() and cut() the recorder's
+  // own. error: it was not made.
+  std::function<void(const CaptureRequest&, const std::string& error)> made;
   std::string application = "sekisho";
   std::uint64_t settle_ns = 200'000'000;  // an alert's capture waits so long for what follows it
   // Clocks, for tests.
@@ -53,7 +54,8 @@ struct CaptureRequest {
   // The packet that the comment belongs to: of this flow (or match), not after that time.
   std::string comment;
   std::uint64_t comment_ns = 0;
-  bool instead_link = false;  // nothing of the flow is there: what links says, without the flow
+  std::uint64_t asked_ns = 0;  // when what it is about happened; 0: now
+  bool instead_link = false;   // nothing of the flow is there: what links says, without the flow
 };
 
 struct FlightRecorderStatus {
@@ -79,8 +81,9 @@ class FlightRecorder {
   std::string start();
   void use(const RecorderSettings& settings);
 
-  // An alert's event with what is to be said of it. Nothing happens for a lower priority than configured.
-  void alert(const abi::Event& event, std::uint32_t sid, std::string text);
+  // An alert's event with what is to be said of it, and the ticket of its session if it has one. Nothing
+  // happens for a lower priority than configured.
+  void alert(const abi::Event& event, std::uint32_t sid, std::string text, std::string ticket = {});
   // After a cut; other receipts, and cuts that changed nothing, are left alone.
   void cut(const Receipt& receipt);
   // Waits until the capture that cut() asked for is made or has failed. False: it was not within that time.
@@ -94,7 +97,6 @@ class FlightRecorder {
   FlightRecorderStatus status() const;
 
  private:
-  struct Item;
   class Collector;
   struct Waiting {
     CaptureRequest request;
@@ -103,6 +105,7 @@ class FlightRecorder {
   void enqueue(CaptureRequest request, std::uint64_t due_ns);
   void run();
   bool within_limits(const abi::Event& event, std::uint64_t now_ns);
+  std::string make(CaptureRequest& request, std::string& error);
   std::string write(CaptureRequest& request, Collector& collected);
 
   const FlightRecorderOptions options_;

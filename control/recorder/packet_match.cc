@@ -65,6 +65,12 @@ bool FlowEnds::matches(const FrameEnds& o) const {
          same(ends.destination, ends.source, ends.destination_port, ends.source_port);
 }
 
+bool PairMatch::matches(const FrameEnds& e) const {
+  if (e.version == 0 || e.version != one.version) return false;
+  const Address source{e.version, e.source}, destination{e.version, e.destination};
+  return (destination == one && holds(some, source)) || (source == one && holds(some, destination));
+}
+
 bool PacketMatch::takes(const RecordedPacket& packet, std::uint16_t link) const {
   if (links && (link >= SEKISHO_MAX_LINKS || !links->test(link))) return false;
   const bool by_id = flow_id != 0 && packet.header.flow_id == flow_id;

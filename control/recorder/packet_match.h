@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "control/link/link_set.h"
 #include "control/model/place.h"
@@ -25,6 +26,13 @@ FrameEnds ends_of(const std::uint8_t* frame, std::uint32_t captured);
 struct FlowEnds {
   FrameEnds ends;
   bool matches(const FrameEnds& other) const;
+};
+
+// Between some addresses and one host, in either direction.
+struct PairMatch {
+  std::vector<AddressRange> some;
+  Address one;
+  bool matches(const FrameEnds& ends) const;
 };
 
 // Every given criterion must hold.

@@ -5,6 +5,7 @@ import struct
 
 import traffic
 from lab import Lab
+from pcapng import frames_of
 from web import HttpServer, curl, events
 
 SIGNATURES = "/run/lab/site.rules"
@@ -65,27 +66,6 @@ def _export(lab, capture, reason="e2e"):
         return file.read()
 
 
-def _frames(pcapng):
-    """The frames and comments of the packet blocks."""
-    found, at = [], 0
-    while at < len(pcapng):
-        kind, size = struct.unpack_from("<II", pcapng, at)
-        assert size % 4 == 0 and struct.unpack_from("<I", pcapng, at + size - 4)[0] == size
-        if kind == 6:
-            captured, length = struct.unpack_from("<II", pcapng, at + 20)
-            options, comment = at + 28 + (captured + 3) // 4 * 4, ""
-            while options < at + size - 4:
-                code, bytes_ = struct.unpack_from("<HH", pcapng, options)
-                if code == 0:
-                    break
-                if code == 1:
-                    comment = pcapng[options + 4:options + 4 + bytes_].decode()
-                options += 4 + (bytes_ + 3) // 4 * 4
-            found.append((pcapng[at + 28:at + 28 + captured], length, comment))
-        at += size
-    return found
-
-
 def _audit(action):
     with open("/var/lib/sekisho/audit/audit.jsonl", encoding="utf-8") as log:
         return [r for r in map(json.loads, log) if r["action"] == action]
@@ -114,7 +94,7 @@ def test_an_alert_writes_its_flow_and_opening_it_is_on_record():
         assert "e2e evil path" in lab.sekisho("capture", "show", capture["id"])[1]
         assert not _audit("capture.open"), "looking at the list opens nothing"
 
-        frames = _frames(_export(lab, capture, "who was it"))
+        frames = frames_of(_export(lab, capture, "who was it"))
         assert len(frames) == capture["packets"]
         request = [(f, c) for f, _, c in frames if b"GET /evil" in f]
         assert request and "e2e evil path" in request[0][1] and "dropped: signature" in request[0][1], frames
@@ -146,7 +126,7 @@ def test_a_cut_writes_its_link_with_what_was_dropped_there():
         lab.sekisho("cut", "vendor", "--reason", "flood")
         capture = _wait_capture(lab, "cut")[0]
         assert capture["subject"] == "link vendor" and "flood" in capture["why"], capture
-        frames = _frames(_export(lab, capture))
+        frames = frames_of(_export(lab, capture))
         addresses = {f[26:34] for f, _, _ in frames if f[12:14] == b"\x08\x00"}
         ends = {bytes(map(int, h.ip4.split("."))) for h in (maint.a, maint.b)}
         assert frames and all({a[:4], a[4:]} == ends for a in addresses), addresses
@@ -165,14 +145,14 @@ def test_a_capture_now_has_headers_of_patients_data_only_and_outlives_the_datapl
             tcp.close()
         lab.kill(lab.dataplane)
         capture = lab.json("capture", "now", "--host", maint.a.ip4, "--seconds", "600")
-        frames = _frames(_export(lab, capture))
+        frames = frames_of(_export(lab, capture))
         plain = [f for f, _, _ in frames if 7000 in struct.unpack_from(">HH", f, 34)]
         dicom = [(f, n, c) for f, n, c in frames if 11112 in struct.unpack_from(">HH", f, 34)]
         assert any(b"YAMADA" in f for f in plain) and max(map(len, plain)) == 256
         assert dicom and not any(b"YAMADA" in f for f, _, _ in dicom)
         assert any(n > 500 and len(f) < 80 and "withheld" in c for f, n, c in dicom), dicom
         capture = lab.json("capture", "now", "--link", "device-his")
-        frames = _frames(_export(lab, capture))
+        frames = frames_of(_export(lab, capture))
         assert frames and not any(b"YAMADA" in f for f, _, _ in frames), "payload of a clinical link"
         for wrong in (["--link", "moon"], ["--host", "moon"]):
             assert lab.sekisho("capture", "now", *wrong, check=False)[0] == 1

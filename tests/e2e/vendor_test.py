@@ -2,11 +2,13 @@
 import json
 import os
 import shutil
+import struct
 import subprocess
 import time
 
 import traffic
 from lab import BUILD, Lab
+from pcapng import frames_of
 
 VENDOR = """
 [[vendor]]
@@ -296,3 +298,90 @@ def test_a_new_configuration_keeps_or_ends_an_open_ticket():
         one.sekisho("config", "apply", "/run/lab/next.toml")
         assert state(one, ticket) in ("closed", "report_due")
         assert not traffic.tcp_passes(maint.a, maint.b.ip4, 3389, 0.7)
+
+
+def sent_by(frames, host, port_at):
+    """The TCP payload of one direction: of frames from `host`, whose server's port stands there."""
+    pieces = {}
+    for frame, length, _ in frames:
+        assert len(frame) == length, "whole frames, in this test"
+        ports = struct.unpack_from(">HH", frame, 34)
+        if frame[26:30] == bytes(map(int, host.ip4.split("."))) and frame[23] == 6 and ports[port_at] == 3389:
+            data = frame[34 + (frame[46] >> 4) * 4:14 + struct.unpack_from(">H", frame, 16)[0]]
+            if data:
+                pieces[struct.unpack_from(">I", frame, 38)[0]] = data
+    return b"".join(pieces[at] for at in sorted(pieces))
+
+
+def test_a_recorded_session_is_exported_whole_and_holds_nobody_elses_packets():
+    extra = VENDOR.replace('longest = "2h"', 'longest = "2h"\nrecord = true') + "[recorder]\nmemory_mb = 4\n"
+    with Lab(rules=RULES, extra=extra) as one:
+        maint, clinical = one.wire("maint"), one.wire("clinical")
+        one.keep(traffic.EchoServer(maint.b, 3389))
+        one.keep(traffic.EchoServer(clinical.b, 7000))
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 3389, 0.4), "before the ticket: not in its recording"
+        ticket = opened(one)
+        assert ticket_of(one, ticket)["record"] is True, "the vendor says so, whatever the request does"
+        session, other = traffic.connect(maint.a, maint.b.ip4, 3389), traffic.connect(clinical.a, clinical.b.ip4, 7000)
+        said = b""
+        for n in range(12):
+            word = b"SECRET-%02d." % n
+            assert traffic.echo(session, word) and traffic.echo(other, b"SOMEBODY ELSE")
+            said += word
+            if n == 6:
+                time.sleep(1.2)
+                one.kill(one.sekishod)
+            if n == 8:
+                one.start_sekishod()
+                one.wait_ready()
+        capture = one.json("capture", "now", "--host", maint.b.ip4, "--reason", "is that planned?")
+        elsewhere = one.json("capture", "now", "--host", clinical.b.ip4)
+        one.sekisho("ticket", "suspend", ticket, "--reason", "a look")
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 3389, 0.6), "its drops are recorded"
+        one.sekisho("ticket", "close", ticket)
+        one.wait(lambda: state(one, ticket) == "report_due", 20, "the report")
+        report = one.json("ticket", "report", ticket)["report"]
+        recording = report["recording"]
+        assert recording["finished"] and recording["parts"] >= 1 and not recording["full"], recording
+        assert recording["overwritten"] == recording["restarts"] == recording["left_out"] == 0, recording
+        captures = report["captures"]["rows"]
+        assert [(c["id"], c["kind"], c["why"]) for c in captures] == [(capture["id"], "command", "is that planned?")]
+        assert captures[0]["packets"] == capture["packets"] > 0 and elsewhere["packets"] > 0
+        text = one.sekisho("ticket", "report", ticket)[1]
+        assert capture["id"] in text and "recording: %d packets" % recording["packets"] in text, text
+        assert "全通信の記録" in one.sekisho("--ja", "ticket", "report", ticket)[1]
+
+        raw = "/var/lib/sekisho/captures/sessions/%s" % ticket
+        for name in os.listdir(raw):
+            with open(os.path.join(raw, name), "rb") as file:
+                assert b"SECRET" not in file.read(), "a recording lies there in clear"
+        path = "/run/lab/session.pcapng"
+        assert one.sekisho("capture", "export", "--out", path, check=False)[0] != 0, "neither a capture nor a ticket"
+        assert one.sekisho("capture", "export", "--ticket", "T-20200101-01", "--out", path, check=False)[0] == 1
+        assert not os.path.exists(path)
+        one.sekisho("capture", "export", "--ticket", ticket, "--out", path, "--reason", "who was it")
+        with open(path, "rb") as file:
+            frames = frames_of(file.read())
+        assert len(frames) == recording["packets"]
+        ends = {bytes(map(int, host.ip4.split("."))) for host in (maint.a, maint.b)}
+        assert all({f[26:30], f[30:34]} == ends for f, _, _ in frames), "another host's packets"
+        assert sent_by(frames, maint.a, 1) == said == sent_by(frames, maint.b, 0)
+        assert any("dropped: " in comment for _, _, comment in frames), "of the suspended ticket"
+        first = struct.unpack_from(">HH", frames[0][0], 34), frames[0][0][47] & 2
+        assert first[1] == 2 and first[0][1] == 3389, "it begins with the session's SYN: %r" % (first,)
+        with open("/var/lib/sekisho/audit/audit.jsonl", encoding="utf-8") as log:
+            records = [json.loads(line) for line in log]
+        exports = [r for r in records if r["action"] == "capture.open"]
+        assert [(r["details"]["ticket"], r["details"]["reason"]) for r in exports] == [(ticket, "who was it")], exports
+        assert exports[0]["name"] and any(r["action"] == "capture.session" for r in records)
+        one.sekisho("audit", "verify")
+
+        parts = sorted(name for name in os.listdir(raw) if name.endswith(".skcap"))
+        with open(os.path.join(raw, parts[-1]), "r+b") as file:
+            file.seek(200)
+            byte = file.read(1)
+            file.seek(200)
+            file.write(bytes([byte[0] ^ 1]))
+        code, _, error = one.sekisho("capture", "export", "--ticket", ticket, "--out", "/run/lab/no", check=False)
+        assert code == 1 and parts[-1].split(".")[0] in error and not os.path.exists("/run/lab/no"), error
+test_a_recorded_session_is_exported_whole_and_holds_nobody_elses_packets.seconds = 120

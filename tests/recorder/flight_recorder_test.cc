@@ -7,12 +7,10 @@
 #include <filesystem>
 
 #include "control/events/names.h"
-#include "control/session/attachment.h"
 #include "dataplane/abi/drop_reason.h"
 #include "dataplane/abi/words.h"
 #include "dataplane/base/clock.h"
-#include "tests/recorder/ring_fixture.h"
-#include "tests/session/fake_dataplane.h"
+#include "tests/recorder/fake_rings.h"
 
 namespace sekisho::control {
 namespace {
@@ -38,36 +36,17 @@ Model model() {
 
 // Two workers' rings as an attachment, and a recorder with a clock that stands.
 struct World {
-  explicit World(std::uint32_t workers = 2, bool with_ring = true) : memory(workers) {
+  explicit World(std::uint32_t workers = 2, bool with_ring = true) : rings(workers, kRing, with_ring) {
     char pattern[] = "/tmp/sekisho-recorder-XXXXXX";
     directory = mkdtemp(pattern);
-    std::vector<int> fds = memory.duplicates();
-    if (with_ring) {
-      const std::uint64_t bytes = abi::RecorderRegion::bytes(workers, kRing);
-      const int fd = memfd_create("recorder", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-      EXPECT_EQ(ftruncate(fd, static_cast<off_t>(bytes)), 0);
-      region =
-          static_cast<abi::RecorderRegion*>(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
-      region->magic = abi::kRecorderMagic;
-      region->version = SEKISHO_ABI_VERSION;
-      region->workers = workers;
-      region->ring_bytes = kRing;
-      region->size = bytes;
-      fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW);
-      fds.push_back(fd);
-      for (std::uint32_t w = 0; w < workers; ++w) writer.emplace_back(region->ring(w), kRing);
-    }
-    auto made_attachment = Attachment::from_fds(fds, workers);
-    EXPECT_TRUE(made_attachment) << made_attachment.failure().what;
-    attachment = *made_attachment;
     names = std::make_shared<Names>(model(), 1);
     FlightRecorderOptions o;
     o.store = {.directory = directory + "/captures", .key = directory + "/captures.key"};
-    o.attachment = [this] { return attachment; };
+    o.attachment = [this] { return rings.attachment; };
     o.names = [this](std::uint64_t g) { return g == 0 || g == 1 ? names : nullptr; };
-    o.made = [this](const CaptureInfo& info, const std::string& error) {
+    o.made = [this](const CaptureRequest& request, const std::string& error) {
       const std::lock_guard lock(mutex);
-      made.push_back({info.id, error});
+      made.push_back({request.info.id, error});
       more.notify_all();
     };
     o.now_ns = [] { return kNow; };
@@ -79,8 +58,6 @@ struct World {
   }
   ~World() {
     recorder.reset();
-    attachment.reset();
-    if (region != nullptr) munmap(region, region->size);
     fs::remove_all(directory);
   }
   void packet(std::uint32_t worker, std::uint64_t ago_ms, std::uint64_t flow, std::uint16_t link,
@@ -92,7 +69,7 @@ struct World {
     h.from_zone = 1;
     h.signature = UINT32_MAX;
     h.reason = static_cast<std::uint8_t>(reason);
-    writer[worker].packet(kNow - ago_ms * kMillisecond, frame, h);
+    rings.writer[worker].packet(kNow - ago_ms * kMillisecond, frame, h);
   }
   std::string wait_made(std::size_t count) {
     std::unique_lock lock(mutex);
@@ -108,10 +85,7 @@ struct World {
   CaptureInfo info(const std::string& id) { return recorder->store().find(id).value().info; }
 
   std::string directory;
-  test::FakeMemory memory;
-  abi::RecorderRegion* region = nullptr;
-  std::vector<test::RingWriter> writer;
-  std::shared_ptr<const Attachment> attachment;
+  test::FakeRings rings;
   std::shared_ptr<const Names> names;
   std::mutex mutex;
   std::condition_variable more;
@@ -281,12 +255,12 @@ TEST(FlightRecorder, LinksOfAnotherSnapshotAreKnownByTheirNames) {
   w.names = std::make_shared<Names>(m, 2);
   FlightRecorderOptions o;
   o.store = {.directory = w.directory + "/captures", .key = w.directory + "/captures.key"};
-  o.attachment = [&] { return w.attachment; };
+  o.attachment = [&] { return w.rings.attachment; };
   o.names = [&](std::uint64_t g) { return g == 1 ? before : g == 0 || g == 2 ? w.names : nullptr; };
   o.now_ns = [] { return kNow; };
   FlightRecorder recorder(std::move(o));
   ASSERT_EQ(recorder.start(), "");
-  w.writer[0].packet(kNow, std::string(2, 'x'));  // padding of the block is not needed for a new one
+  w.rings.writer[0].packet(kNow, std::string(2, 'x'));  // padding of the block is not needed for a new one
   const std::string id = recorder.capture_link(LinkIndex(kVendor), 30, "device-his is number vendor's now");
   ASSERT_NE(id, "");
   EXPECT_EQ(recorder.store().find(id)->info.subject, "link device-his");
@@ -300,10 +274,10 @@ TEST(FlightRecorder, SaysWhyItCannot) {
   EXPECT_EQ(off.recorder->capture({}, error), "");
   EXPECT_NE(error.find("off"), error.npos);
   off.recorder->alert(alert_event(), 1, "x");
-  off.wait_made(1);
-  EXPECT_NE(off.made.at(0).second, "");
+  off.wait_made(2);
+  EXPECT_NE(off.made.at(1).second, "");
   EXPECT_EQ(off.recorder->status().failed, 2u);
-  off.attachment.reset();
+  off.rings.attachment.reset();
   EXPECT_EQ(off.recorder->capture({}, error), "");
   EXPECT_NE(error.find("dataplane"), error.npos);
 

@@ -2,44 +2,16 @@
 #include "control/recorder/pcapng.h"
 
 #include <gtest/gtest.h>
-#include <pcap/pcap.h>
 
-#include <cstdio>
 #include <cstring>
 #include <vector>
 
+#include "control/recorder/pcapng_join.h"
+#include "tests/recorder/read_pcapng.h"
 #include "tests/recorder/ring_fixture.h"
 
 namespace sekisho::control {
 namespace {
-
-struct Read {
-  std::vector<std::pair<std::uint64_t, std::string>> packets;
-  std::string error;
-};
-
-Read read_back(const std::string& bytes) {
-  Read out;
-  FILE* file = fmemopen(const_cast<char*>(bytes.data()), bytes.size(), "rb");
-  char why[PCAP_ERRBUF_SIZE] = "";
-  pcap_t* pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, why);
-  if (pcap == nullptr) {
-    out.error = why;
-    fclose(file);
-    return out;
-  }
-  EXPECT_EQ(pcap_datalink(pcap), DLT_EN10MB);
-  pcap_pkthdr* h;
-  const u_char* data;
-  int r;
-  while ((r = pcap_next_ex(pcap, &h, &data)) == 1)
-    out.packets.emplace_back(
-        static_cast<std::uint64_t>(h->ts.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(h->ts.tv_usec),
-        std::string(reinterpret_cast<const char*>(data), h->caplen));
-  if (r != PCAP_ERROR_BREAK) out.error = pcap_geterr(pcap);
-  pcap_close(pcap);
-  return out;
-}
 
 std::uint32_t word(const std::string& s, std::size_t at) {
   std::uint32_t v = 0;
@@ -65,7 +37,7 @@ TEST(Pcapng, LibpcapReadsItBack) {
               .captured = static_cast<std::uint32_t>(frames[n].size()),
               .length = static_cast<std::uint32_t>(frames[n].size() + 500),
               .comment = n == 3 ? "the alert" : ""});
-  const Read read = read_back(out);
+  const test::PcapngRead read = test::read_pcapng(out);
   EXPECT_EQ(read.error, "");
   ASSERT_EQ(read.packets.size(), frames.size());
   for (std::size_t n = 0; n < frames.size(); ++n) {
@@ -111,11 +83,71 @@ TEST(Pcapng, ALongCommentIsCutAtACharactersEnd) {
   PcapngWriter w(out);
   w.section(text, "a");
   w.interface("n", "", 1);
-  EXPECT_EQ(read_back(out).error, "");
+  EXPECT_EQ(test::read_pcapng(out).error, "");
   const std::uint32_t option = word(out, 24);
   EXPECT_EQ(option & 0xffff, 1u);
   EXPECT_LE(option >> 16, 8192u);
   EXPECT_EQ((option >> 16) % 3, 0u);
+}
+
+TEST(PcapngJoin, OneSectionAndEachInterfaceOnce) {
+  const auto part = [](const char* first, const char* second, const std::string& text) {
+    std::string out;
+    PcapngWriter w(out);
+    w.section("part", "a");
+    for (const char* name : {first, second}) {
+      const auto i = w.interface(name, "zone z", 16384);
+      const std::string frame = test::tcp_frame("10.0.0.1", 1, "10.0.0.2", 2, text + name);
+      w.packet({.interface = i,
+                .wall_ns = 1'700'000'000'000'000'000ull,
+                .frame = reinterpret_cast<const std::uint8_t*>(frame.data()),
+                .captured = static_cast<std::uint32_t>(frame.size()),
+                .length = static_cast<std::uint32_t>(frame.size()),
+                .comment = {}});
+    }
+    return out;
+  };
+  std::string out;
+  PcapngJoin join(out, "all", "a");
+  EXPECT_EQ(join.add(part("a", "b", "1")), "");
+  EXPECT_EQ(join.add(part("b", "c", "2")), "");
+  EXPECT_EQ(join.packets(), 4u);
+  const test::PcapngRead read = test::read_pcapng(out);
+  EXPECT_EQ(read.error, "");
+  ASSERT_EQ(read.packets.size(), 4u);
+  for (std::size_t n = 0; n < 4; ++n)
+    EXPECT_EQ(read.packets[n].second.substr(54), std::vector<std::string>({"1a", "1b", "2b", "2c"})[n]);
+  std::vector<std::uint32_t> kinds, of;
+  for (std::size_t at = 0; at < out.size(); at += word(out, at + 4)) {
+    kinds.push_back(word(out, at));
+    if (kinds.back() == 6) of.push_back(word(out, at + 8));
+  }
+  EXPECT_EQ(kinds, (std::vector<std::uint32_t>{0x0a0d0d0a, 1, 6, 1, 6, 6, 1, 6}));
+  EXPECT_EQ(of, (std::vector<std::uint32_t>{0, 1, 1, 2}));
+}
+
+TEST(PcapngJoin, RefusesWhatIsNoCaptureOfOurs) {
+  std::string good;
+  PcapngWriter w(good);
+  w.section("", "a");
+  w.interface("a", "", 64);
+  const auto refused = [](const std::string& bytes) {
+    std::string out;
+    return PcapngJoin(out, "", "a").add(bytes);
+  };
+  EXPECT_EQ(refused(good), "");
+  EXPECT_NE(refused(""), "");
+  EXPECT_NE(refused(good + good), "") << "two sections";
+  for (std::size_t n = 1; n < good.size(); ++n) {
+    const std::string why = refused(good.substr(0, n));
+    EXPECT_EQ(why.empty(), n == word(good, 4)) << n << ": whole blocks or nothing";
+  }
+  std::string bad = good;
+  bad[8] = 0;
+  EXPECT_EQ(refused(bad), "not of this byte order");
+  std::string packet = good;
+  PcapngWriter(packet).packet({.interface = 1, .comment = {}});
+  EXPECT_EQ(refused(packet), "a block that does not belong there") << "of an interface that is not there";
 }
 
 }  // namespace

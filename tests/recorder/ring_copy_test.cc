@@ -55,6 +55,59 @@ TEST(RingCopy, GivesOnlyWhatIsNotOlderAndStopsWhenAsked) {
             5u);
 }
 
+// A ring that is written and wraps between the looks: each record once, in order, or its block is counted.
+TEST(RingCopy, ComesBackForEachRecordOnce) {
+  OwnRing own(4 * kBlock);
+  RingWriter writer(&own.ring(), own.bytes);
+  std::uint64_t i = 0, seen = 0, at = 0, overwritten = 0;
+  bool lapped = false;
+  const auto look = [&] {
+    const auto n = copy_ring_from(own.ring(), own.bytes, at, ring_written(own.ring()), [&](const auto& p) {
+      EXPECT_GT(p.header.time_ns, seen);
+      if (!lapped) {
+        EXPECT_EQ(p.header.time_ns, seen + 1);
+      }
+      seen = p.header.time_ns;
+      return true;
+    });
+    EXPECT_EQ(n.damaged, 0u);
+    overwritten += n.overwritten;
+    at = n.next;
+    EXPECT_EQ(at, writer.position());
+    EXPECT_EQ(seen, i);
+  };
+  look();
+  for (int round = 0; round < 200; ++round) {
+    for (int k = 0; k < round % 7 * 30; ++k, ++i) writer.packet(i + 1, std::string(1 + i % 999, 'x'));
+    look();
+  }
+  EXPECT_GT(at, 20 * kBlock);
+  EXPECT_EQ(overwritten, 0u);
+  const std::uint64_t behind = at / kBlock;
+  while (writer.position() < (behind + 9) * kBlock + 500) writer.packet(++i, std::string(900, 'x'));
+  lapped = true;
+  look();
+  EXPECT_EQ(overwritten, 6u) << "nine blocks later, of which the ring holds less than four";
+}
+
+TEST(RingCopy, GoesOnBehindTheRecordAtWhichItStopped) {
+  OwnRing own(4 * kBlock);
+  RingWriter writer(&own.ring(), own.bytes);
+  for (std::uint64_t i = 1; i <= 100; ++i) writer.packet(i, "frame");
+  std::uint64_t at = 0, seen = 0;
+  for (int round = 0; round < 100; ++round)
+    at = copy_ring_from(own.ring(), own.bytes, at, ring_written(own.ring()), [&](const RecordedPacket& p) {
+           EXPECT_EQ(p.header.time_ns, ++seen);
+           return false;
+         }).next;
+  EXPECT_EQ(seen, 100u);
+  EXPECT_EQ(at, writer.position());
+  const auto lies = copy_ring_from(own.ring(), own.bytes, at + 1, ring_written(own.ring()),
+                                   [](const RecordedPacket&) { return true; });
+  EXPECT_EQ(lies.records, 0u);
+  EXPECT_EQ(lies.damaged, 1u) << "a ring that goes back";
+}
+
 // Whatever a reader is given while a writer laps it again and again is whole: every byte of a frame and its
 // length follow from its time.
 TEST(RingCopy, NeverGivesATornRecord) {
