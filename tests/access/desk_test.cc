@@ -379,5 +379,41 @@ TEST_F(DeskTest, WhatNobodyAnswersLapses) {
   EXPECT_EQ(state(asked), TicketState::lapsed);
 }
 
+TEST_F(DeskTest, ARequestMaySwitchRecordingOnAndNeverOff) {
+  const auto record_of = [&](const std::string& id) {
+    const auto sessions = desk->sessions();
+    const auto s = std::find_if(sessions->list.begin(), sessions->list.end(),
+                                [&](const VendorSession& one) { return one.ticket == id; });
+    return s != sessions->list.end() && s->record;
+  };
+  const std::string plain = opened();
+  EXPECT_FALSE(desk->find(plain)->record);
+  EXPECT_FALSE(record_of(plain));
+  desk->close(plain, "", sato);
+
+  TicketRequest r = wish();
+  r.record = true;
+  const std::string asked = desk->request(r, suzuki).ticket->id;
+  EXPECT_TRUE(desk->approve(asked, sato).ok());
+  EXPECT_TRUE(desk->open(asked, suzuki).ok());
+  EXPECT_TRUE(record_of(asked));
+  start();
+  EXPECT_TRUE(desk->find(asked)->record) << "also after a restart";
+  EXPECT_TRUE(record_of(asked));
+  EXPECT_TRUE(desk->suspend(asked, "a look", sato).ok());
+  EXPECT_TRUE(record_of(asked)) << "what is dropped matters, too";
+  desk->close(asked, "", sato);
+
+  // The configuration comes to say so between the request and the opening.
+  const std::string waiting = approved();
+  desk->before_load(*read_site(vendor_site("record = true\n")));
+  desk->in_force(model = read_site(vendor_site("record = true\n")));
+  EXPECT_FALSE(desk->find(waiting)->record);
+  EXPECT_TRUE(desk->open(waiting, suzuki).ok());
+  EXPECT_TRUE(record_of(waiting));
+  desk->close(waiting, "", sato);
+  EXPECT_TRUE(desk->find(requested())->record) << "without being asked for";
+}
+
 }  // namespace
 }  // namespace sekisho::control

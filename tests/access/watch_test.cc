@@ -306,6 +306,54 @@ TEST_F(WatchTest, TheReportSaysWhatTheSessionDid) {
   EXPECT_EQ(again.text(*desk->find(id), true), reports.text(*desk->find(id), true)) << "taken up whole";
 }
 
+TEST_F(WatchTest, AReportListsTheSessionsCapturesAndItsRecording) {
+  const std::string id = opened();
+  reports.capture(id, {"20261123T120102Z-0007", "alert", "1:8000001:3 \x01 evil", "sekishod", 17, 5, 900});
+  reports.capture(id, {"20261123T120103Z-0008", "cut", "receipt R: flood", "sato", 18, 6, 1000});
+  reports.capture(id, {"20261123T120103Z-0008", "cut", "receipt R: flood", "sato", 18, 6, 1000});
+  SessionRecording r;
+  r.ticket = id;
+  r.parts = 3, r.packets = 70, r.bytes = 7000, r.file_bytes = 7100, r.first_ns = 4, r.last_ns = 5;
+  r.overwritten = 2, r.damaged = 1, r.restarts = 6, r.left_out = 8;
+  r.full = true;
+  r.error = "stopped: the bound";
+  reports.recording(r);
+  EXPECT_TRUE(reports.take_changed(id));
+  const std::string text = reports.text(*desk->find(id), true);
+  const auto j = nlohmann::json::parse(text);
+  ASSERT_EQ(j["captures"]["rows"].size(), 2u) << "one that is known is not entered twice";
+  EXPECT_EQ(j["captures"]["rows"][0]["why"], "1:8000001:3 . evil");
+  EXPECT_EQ(j["captures"]["rows"][1]["id"], "20261123T120103Z-0008");
+  EXPECT_EQ(j["captures"]["rows"][1]["packets"], 6);
+  EXPECT_EQ(j["captures"]["more"], 0);
+  EXPECT_EQ(j["recording"]["packets"], 70);
+  EXPECT_EQ(j["recording"]["overwritten"], 2);
+  EXPECT_EQ(j["recording"]["full"], true);
+  EXPECT_EQ(j["recording"]["finished"], false);
+
+  SessionReports again;
+  again.load(id, text);
+  EXPECT_EQ(again.text(*desk->find(id), true), text) << "taken up whole";
+  for (int i = 0; i < 600; ++i) again.capture(id, {std::to_string(i), "command", "x", "sato", 1, 1, 1});
+  const auto many = nlohmann::json::parse(again.text(*desk->find(id), true));
+  EXPECT_EQ(many["captures"]["rows"].size(), SessionReports::kMostRows);
+  EXPECT_EQ(many["captures"]["more"], 602 - SessionReports::kMostRows);
+  const auto none = nlohmann::json::parse(SessionReports().text(*desk->find(id), true));
+  EXPECT_TRUE(none["recording"].is_null());
+  EXPECT_TRUE(none["captures"]["rows"].empty());
+}
+
+TEST_F(WatchTest, AFlowThatLivesOrHasLatelyEndedKnowsItsTicket) {
+  const std::string id = opened();
+  abi::Event live = base(EventKind::flow_end, "192.0.2.1", "10.20.0.30", 3389);
+  reports.live(id, Side::from_vendor, live);
+  EXPECT_EQ(reports.ticket_of_flow(live.flow_id), id);
+  EXPECT_EQ(reports.ticket_of_flow(live.flow_id + 1), "");
+  EXPECT_EQ(reports.ticket_of_flow(0), "");
+  see(live);
+  EXPECT_EQ(reports.ticket_of_flow(live.flow_id), id) << "ended";
+}
+
 TEST_F(WatchTest, AReportIsBounded) {
   const std::string id = opened();
   for (int i = 0; i < 2000; ++i)

@@ -270,6 +270,8 @@ def test_a_cut_voids_and_a_reopening_does_not_revive():
         one.sekisho("cut", "vendor", "--reason", "e2e")
         one.sekisho("reopen", "vendor", "--reason", "e2e")  # at once: no tick in between
         assert state(one, ticket) == "void" and state(one, waiting) == "void"
+        one.wait(lambda: [c["kind"] for c in one.json("ticket", "report", ticket)["report"]["captures"]["rows"]] == ["cut"],
+                 10, "the cut's capture in the report")
         assert not traffic.echo(session, timeout=1)
         assert not traffic.tcp_passes(maint.a, maint.b.ip4, 3389, 0.7), "a reopening revived a ticket"
         assert one.sekisho("ticket", "open", waiting, check=False)[0] == 1

@@ -125,7 +125,7 @@ TEST(FlightRecorder, AnAlertWritesItsFlowWithTheAlertAsComment) {
   w.packet(0, 50, 17, kVendor, tcp_frame("10.0.0.1", 40000, "10.0.0.2", 80, "again"),
            abi::DropReason::flow_condemned);
   w.packet(0, 40, 17, kVendor, tcp_frame("10.0.0.1", 40000, "10.0.0.2", 80, "TOO OLD"));
-  w.recorder->alert(alert_event(), 8000001, "1:8000001:3 e2e evil path");
+  w.recorder->alert(alert_event(), 8000001, "1:8000001:3 e2e evil path", "T-20261123-01");
   const std::string id = w.wait_made(1);
   ASSERT_NE(id, "");
   const std::string file = w.pcapng(id);
@@ -143,6 +143,7 @@ TEST(FlightRecorder, AnAlertWritesItsFlowWithTheAlertAsComment) {
   const CaptureInfo info = w.info(id);
   EXPECT_EQ(info.kind, "alert");
   EXPECT_EQ(info.sid, 8000001u);
+  EXPECT_EQ(info.ticket, "T-20261123-01");
   EXPECT_EQ(info.flow_id, 17u);
   EXPECT_EQ(info.packets, 6u);
   EXPECT_EQ(info.first_ns, kNow - 400 * kMillisecond + 1'700'000'000 * kSecond);
