@@ -19,6 +19,7 @@ export interface Ticket {
   plan: string;
   kind: string;
   break_glass: boolean;
+  record?: boolean; // not of tickets that an older version made
   from_wall_s: number;
   for_s: number;
   remaining_s: number;
@@ -121,6 +122,7 @@ interface VendorRow {
   target: string;
   services: string[];
   longest_s: number;
+  record: boolean;
 }
 
 function RequestForm() {
@@ -130,9 +132,10 @@ function RequestForm() {
   const [minutes, setMinutes] = useState('60');
   const [kind, setKind] = useState('maintenance');
   const [services, setServices] = useState<string[] | null>(null);
+  const [record, setRecord] = useState(false);
   const vendors = data?.vendors ?? [];
   const vendor = vendors.find((one) => one.name === name) ?? vendors[0];
-  const body = vendor && { vendor: vendor.name, target: '', plan, for_s: Number(minutes) * 60, kind, services: services ?? vendor.services };
+  const body = vendor && { vendor: vendor.name, target: '', plan, for_s: Number(minutes) * 60, kind, services: services ?? vendor.services, record: record || vendor.record };
   const ready = !!body && plan.trim() !== '' && Number(minutes) > 0 && body.services.length > 0;
   const send = async (path: string) => {
     const answer = await post<{ ticket: Ticket }>(path, body);
@@ -188,6 +191,13 @@ function RequestForm() {
                 </label>
               );
             })}
+          </fieldset>
+          <fieldset class="checks">
+            <legend>{t('report.recording')}</legend>
+            <label>
+              <input type="checkbox" name="record" checked={record || vendor.record} disabled={vendor.record} onChange={(event) => setRecord(event.currentTarget.checked)} />
+              {t('tickets.record')}
+            </label>
           </fieldset>
           <Field label={t('tickets.plan')} hint={t('tickets.plan_hint')}>
             {(id, hint) => <textarea id={id} aria-describedby={hint} name="plan" rows={3} maxLength={8000} value={plan} onInput={(event) => setPlan(event.currentTarget.value)} />}

@@ -41,6 +41,28 @@ interface Report {
   drops: Rows;
   logins: Rows;
   findings: Rows;
+  // Reports that were filed by an older version have neither.
+  captures?: { rows: Capture[]; more: number };
+  recording?: Recording | null;
+}
+interface Capture {
+  id: string;
+  wall_ns: number;
+  kind: string;
+  why: string;
+  packets: number;
+  bytes: number;
+}
+interface Recording {
+  parts: number;
+  packets: number;
+  bytes: number;
+  overwritten: number;
+  restarts: number;
+  left_out: number;
+  damaged: number;
+  finished: boolean;
+  error: string;
 }
 
 export function TicketView({ id }: { id: string }) {
@@ -68,6 +90,7 @@ export function TicketView({ id }: { id: string }) {
           <dd>
             {ticket.kind === 'recovery' ? t('term.recovery') : t('tickets.maintenance')}
             {ticket.break_glass && ` · ${t('term.break_glass')}`}
+            {ticket.record && ` · ${t('tickets.recorded')}`}
           </dd>
           <dt>{t('tickets.length')}</dt>
           <dd>
@@ -212,6 +235,42 @@ function ReportView({ report }: { report: Report }) {
             </div>
           ),
       )}
+      {report.captures && report.captures.rows.length > 0 && (
+        <>
+          <h3>{t('report.captures')}</h3>
+          <Table
+            caption={t('report.captures')}
+            rows={report.captures.rows.slice(0, 200)}
+            columns={[
+              { head: t('capture.id'), cell: (row) => row.id },
+              { head: t('common.time'), cell: (row) => when(row.wall_ns) },
+              { head: t('audit.details'), wide: true, cell: (row) => [tName('capture', row.kind), row.why].filter(Boolean).join(' · ') },
+              { head: t('capture.packets'), number: true, cell: (row) => count(row.packets, lang.value) },
+              { head: t('impact.bytes'), number: true, cell: (row) => bytes(row.bytes) },
+            ]}
+          />
+        </>
+      )}
+      {report.recording && <RecordingView recording={report.recording} />}
     </Card>
+  );
+}
+
+function RecordingView({ recording }: { recording: Recording }) {
+  const gaps = recording.overwritten + recording.restarts + recording.left_out + recording.damaged;
+  return (
+    <>
+      <h3>{t('report.recording')}</h3>
+      <p data-recording>
+        {t('capture.recorded', { packets: count(recording.packets, lang.value), bytes: bytes(recording.bytes), parts: count(recording.parts, lang.value) })}{' '}
+        {!recording.finished && t('tickets.not_complete')}
+      </p>
+      {gaps > 0 && (
+        <p>
+          <Tag tone="warn">{t('capture.gaps')}</Tag> {t('capture.gap_counts', { blocks: count(recording.overwritten + recording.damaged, lang.value), restarts: count(recording.restarts, lang.value), packets: count(recording.left_out, lang.value) })}
+        </p>
+      )}
+      {recording.error && <p>{recording.error}</p>}
+    </>
   );
 }
