@@ -288,6 +288,7 @@ def test_a_ticket_from_the_request_to_the_signed_report():
         one.log_in(lab.person("tanaka", "operator"))
         other.log_in(lab.person("suzuki", "commander"))
         one.fill(at="textarea[name=plan]", text="replace a disk")
+        one.click(at="input[name=record]")
         one.click(at="form .actions .primary")
         one.wait(at="[data-ticket-state=requested]")
         assert "承認待ち" in one.text(at="[data-ticket-state]"), one.text(at="main")
@@ -328,6 +329,7 @@ def test_a_ticket_from_the_request_to_the_signed_report():
         other.click(at="[data-ticket]")
         other.wait(at="[data-report]")
         assert "10.2.0.2" in other.text(at=".report"), other.text(at="main")
+        assert " packets, " in other.text(at="[data-recording]"), "the request asked for a recording"
         other.fill(at="input[name=reason]", text="as planned")
         other.click(at="[data-deeds] .primary")
         other.wait(at="[data-ticket-state=signed]")
