@@ -24,6 +24,7 @@
 #include "control/link/link_set.h"
 #include "control/model/model.h"
 #include "control/notice/notice.h"
+#include "dataplane/abi/event.h"
 #include "dataplane/base/clock.h"
 
 namespace sekisho::control {
@@ -88,6 +89,8 @@ struct Finding {
   std::string vendor, ticket;  // ticket: empty if none is open
   std::string host;            // of lateral: the target
   std::string text_en, text_ja;
+  // What made it full, as an alert; of volume: the vendor's last flow. ip_version 0: none was seen.
+  abi::Event seen{};
 };
 const char* name_of(Finding::Kind kind);  // "scan", "brute_force", …
 

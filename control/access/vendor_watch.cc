@@ -10,6 +10,7 @@
 #include "control/events/names.h"
 #include "control/model/values.h"
 #include "dataplane/abi/drop_reason.h"
+#include "dataplane/abi/words.h"
 
 namespace sekisho::control {
 
@@ -58,7 +59,8 @@ bool login_port(const Vendor& v, const abi::Event& e) {
 }  // namespace
 
 void VendorWatch::say(State& s, Finding::Kind kind, const Vendor& v, const VendorSession* session,
-                      std::uint64_t now_ns, std::string en, std::string ja) {
+                      const abi::Event& e, std::string en, std::string ja) {
+  const std::uint64_t now_ns = e.time_ns;
   State::Quiet& quiet = s.quiet[static_cast<std::size_t>(kind)];
   const bool open = session != nullptr && session->open;
   Finding f;
@@ -69,6 +71,11 @@ void VendorWatch::say(State& s, Finding::Kind kind, const Vendor& v, const Vendo
   if ((now_ns < quiet.until && quiet.ticket == f.ticket) || found_.size() >= kMostFound) return;
   quiet = {f.ticket, now_ns + (open && !session->recovery ? kQuietOpen : kQuiet)};
   f.host = to_string(v.target);
+  f.seen = e;
+  if (e.kind != abi::EventKind::alert) {
+    f.seen.kind = abi::EventKind::alert;
+    f.seen.detail = 0;  // the source began it
+  }
   f.text_en = std::move(en);
   f.text_ja = std::move(ja);
   if (open) reports_.finding(f.ticket, name_of(kind), f.text_en, now_ns);
@@ -84,6 +91,7 @@ VendorWatch::State& VendorWatch::state_of(const Vendor& v, const VendorSession* 
   s.lateral.clear();
   s.short_flows.clear();
   s.starts.clear();
+  s.last = {};
   return s;
 }
 
@@ -103,6 +111,7 @@ void VendorWatch::event(const abi::Event& e, const EventFields& fields, const Na
     if (side == Side::none) continue;
     const VendorSession* own = session != nullptr && session->vendor == i ? session : nullptr;
     State& s = state_of(v, own);
+    if (own != nullptr && side == Side::from_vendor && e.kind == abi::EventKind::flow_end) s.last = e;
     if (e.kind == abi::EventKind::drop)
       dropped(s, v, side, own, e);
     else if (e.kind == abi::EventKind::alert)
@@ -118,7 +127,7 @@ void VendorWatch::dropped(State& s, const Vendor& v, Side side, const VendorSess
   if (!refused_by_policy(e) || to_many(e)) return;
   if (side == Side::from_vendor && s.scan.add(place_of(e), e.time_ns, v.suspend.scan)) {
     const std::string from = to_string(event_address(e, true));
-    say(s, Finding::Kind::scan, v, session, e.time_ns,
+    say(s, Finding::Kind::scan, v, session, e,
         fmt::format("scan by {}: {} was refused at {} hosts or ports within {} s", v.name, from,
                     v.suspend.scan.count, v.suspend.scan.within_s),
         fmt::format("{} による探索: {} の通信が {} 秒以内に {} か所で破棄されました", v.name, from,
@@ -128,7 +137,7 @@ void VendorWatch::dropped(State& s, const Vendor& v, Side side, const VendorSess
                      std::end(kLateralPorts);
   if (side == Side::from_target && admin && e.protocol == kTcp &&
       s.lateral.add(place_of(e), e.time_ns, v.suspend.lateral))
-    say(s, Finding::Kind::lateral, v, session, e.time_ns,
+    say(s, Finding::Kind::lateral, v, session, e,
         fmt::format("{} ({}), the host that {} maintains, tries to reach others for remote control",
                     v.target_name, to_string(v.target), v.name),
         fmt::format("{} の保守対象 {} ({}) が他の機器への遠隔操作を試みています", v.name, v.target_name,
@@ -157,7 +166,7 @@ void VendorWatch::flow(State& s, const Vendor& v, const VendorSession* session, 
   }
   if (!fire) return;
   s.short_flows.clear();
-  say(s, Finding::Kind::brute_force, v, session, e.time_ns,
+  say(s, Finding::Kind::brute_force, v, session, e,
       fmt::format("brute force by {}: {} short connections to port {} of {} within {} s", v.name, limit.count,
                   e.destination_port, v.target_name, limit.within_s),
       fmt::format("{} による総当たり: {} のポート {} へ {} 秒以内に {} 回の短い接続", v.name, v.target_name,
@@ -170,8 +179,7 @@ void VendorWatch::alert(State& s, const Vendor& v, const VendorSession* session,
       e.snapshot_generation == names.generation() ? names.signature(e.rule) : nullptr;
   if (session == nullptr || v.suspend.severity == 0 || alert_severity(info, e) < v.suspend.severity) return;
   const std::string what = info != nullptr ? info->msg : fmt::format("signature {}", e.rule);
-  say(s, Finding::Kind::alert, v, session, e.time_ns,
-      fmt::format("alert in the session of {}: {}", v.name, what),
+  say(s, Finding::Kind::alert, v, session, e, fmt::format("alert in the session of {}: {}", v.name, what),
       fmt::format("{} の作業中に検知: {}", v.name, what));
 }
 
@@ -184,7 +192,10 @@ void VendorWatch::volume(const VendorSessions& sessions, std::uint64_t now_ns) {
     auto [said, fresh] = volume_said_.try_emplace(session.ticket, v.suspend.volume);
     if (bytes < said->second) continue;
     said->second = bytes + v.suspend.volume;
-    say(states_[v.name], Finding::Kind::volume, v, &session, now_ns,
+    State& s = states_[v.name];
+    abi::Event last = s.last;
+    last.time_ns = now_ns;
+    say(s, Finding::Kind::volume, v, &session, last,
         fmt::format("{} bytes went to {} in one session; the limit is {}", bytes, v.name,
                     size_text(v.suspend.volume)),
         fmt::format("1 回の作業で {} バイトが {} へ送られました (上限 {})", bytes, v.name,
@@ -215,6 +226,7 @@ void VendorWatch::live(const std::vector<abi::FlowRecord>& flows, std::uint64_t 
     e.protocol = r.protocol;
     e.from_zone = r.from_zone;
     e.to_zone = r.to_zone;
+    e.link = static_cast<std::uint16_t>(sekisho_link_index(r.from_zone, r.to_zone));
     e.bytes_to_destination = r.bytes_to_destination;
     e.bytes_to_source = r.bytes_to_source;
     const VendorSession* session = sessions->of(e);
@@ -224,7 +236,10 @@ void VendorWatch::live(const std::vector<abi::FlowRecord>& flows, std::uint64_t 
     reports_.live(session->ticket, side, e);
     // FlowRecord::state is flow::State: 4 fin_wait, 5 closing, 6 time_wait, 7 closed.
     e.end = r.state >= 4 && r.state <= 7 ? abi::FlowEnd::tcp_fin : abi::FlowEnd::none;
-    if (side == Side::from_vendor) flow(state_of(v, session), v, session, e);
+    if (side != Side::from_vendor) continue;
+    State& s = state_of(v, session);
+    s.last = e;
+    flow(s, v, session, e);
   }
   volume(*sessions, now_ns);
 }

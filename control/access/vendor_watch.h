@@ -81,6 +81,7 @@ class VendorWatch {
     };
     std::array<Quiet, 5> quiet;
     std::string ticket;  // the last that was open
+    abi::Event last{};   // flow from the vendor
   };
   // The vendor's counts. A new ticket's begin with it: attempts of the one before suspend nobody.
   State& state_of(const Vendor& v, const VendorSession* session);
@@ -89,7 +90,7 @@ class VendorWatch {
   void alert(State& s, const Vendor& v, const VendorSession* session, const abi::Event& e,
              const Names& names);
   void volume(const VendorSessions& sessions, std::uint64_t now_ns);
-  void say(State& s, Finding::Kind kind, const Vendor& v, const VendorSession* session, std::uint64_t now_ns,
+  void say(State& s, Finding::Kind kind, const Vendor& v, const VendorSession* session, const abi::Event& e,
            std::string en, std::string ja);
 
   const SessionsNow sessions_;

@@ -173,6 +173,7 @@ std::string Daemon::start() {
                         .session = session_,
                         .events = *events_,
                         .notices = &notices(),
+                        .records = recorder_.get(),
                         .audit = [this](const Who& who, const std::string& action,
                                         const std::string& details) { return audit(who, action, details); },
                         .captures = options_.state_directory + "/captures/sessions",

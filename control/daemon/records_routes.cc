@@ -4,6 +4,7 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "control/daemon/finding_alert.h"
 #include "control/daemon/health.h"
 #include "control/daemon/metrics.h"
 #include "control/daemon/route_kit.h"
@@ -125,7 +126,13 @@ json except(Daemon& daemon, const json& body, const Caller& caller) {
   if (e.reason.empty() || e.reason.size() > 400) throw Refusal{400, "bad_request", "reason: 1 to 400 bytes"};
   e.who = caller.who.name;
   Incidents& incidents = daemon.recorder()->incidents();
-  guarded([&] { return incidents.one(e.incident); });
+  const json incident = guarded([&] { return incidents.one(e.incident); });
+  bool detector = false, signature = false;
+  for (const json& s : incident["signatures"])
+    if (s["sid"] == e.sid) (s["gid"] == kFindingGid ? detector : signature) = true;
+  if (detector && !signature)
+    throw Refusal{409, "detector",
+                  "a detector of vendor access found this: its limits are in [vendor.suspend]"};
   const auto site = daemon.site();
   bool known = false;
   if (site->signatures)

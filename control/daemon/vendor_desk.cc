@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <chrono>
 
-#include "control/events/eve.h"
+#include "control/daemon/finding_alert.h"
+#include "control/events/names.h"
 #include "control/link/latch.h"
+#include "control/records/recorder.h"
 #include "dataplane/abi/words.h"
 
 namespace sekisho::control {
@@ -33,6 +35,22 @@ bool shows(const PacketMatch& match, const Vendor& v) {
   if (match.flow) return PairMatch{v.source, v.target}.matches(match.flow->ends);
   if (match.host) return *match.host == v.target || holds(v.source, *match.host);
   return match.links && (*match.links & links_of(v)).any();
+}
+
+void keep_finding(Recorder& records, const Finding& f, const Names& names, std::uint64_t now,
+                  std::string_view line) {
+  const signatures::SignatureInfo signature = signature_of(f);
+  // What a finding of kind alert speaks of is in an incident already.
+  if (f.kind != Finding::Kind::alert)
+    records.incidents().add(f.seen, signature, names.link(f.seen.link), now);
+  EventBatch one;
+  EventRow row = row_of(f.seen, names, now);
+  row.sid = signature.sid;
+  row.ticket = f.ticket;
+  row.size = static_cast<std::uint32_t>(line.size() - 1);
+  one.text = line.substr(0, row.size);
+  one.rows.push_back(std::move(row));
+  records.events().add(std::move(one));
 }
 
 }  // namespace
@@ -251,25 +269,15 @@ void VendorDesk::poll() {
   }
 }
 
-// Suspends first; then the event log has it too, as an alert.
+// Suspends first; then the event log, the store and the incidents have it too, as an alert.
 void VendorDesk::say_findings() {
   for (const Finding& f : watch_.take()) {
     desk_.found(f);
     spdlog::warn("vendor access: {}", f.text_en);
-    EveFormatter formatter;
-    std::string line = "{\"timestamp\":\"";
-    formatter.append_time(line, wall_ns());
-    line += R"(","event_type":"alert","alert":{"action":"allowed","gid":900,"signature_id":)";
-    line += fmt::format("{}", static_cast<unsigned>(f.kind) + 1);
-    line += R"(,"rev":1,"signature":")";
-    append_json_escaped(line, f.text_en);
-    line += R"(","category":"Vendor access","severity":1})";
-    if (!f.ticket.empty()) line += ",\"ticket\":\"" + f.ticket + "\"";
-    line += R"(,"sekisho":{"detector":"vendor.)";
-    line += name_of(f.kind);
-    line += "\",\"vendor\":\"";
-    append_json_escaped(line, f.vendor);
-    line += "\"}}\n";
+    const auto names = parts_.events.names(f.seen.snapshot_generation);
+    const std::uint64_t now = wall_ns();
+    std::string line = line_of(f, *names, now);
+    if (parts_.records != nullptr) keep_finding(*parts_.records, f, *names, now, line);
     parts_.events.log_line(std::move(line));
   }
 }

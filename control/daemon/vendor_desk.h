@@ -22,6 +22,8 @@
 
 namespace sekisho::control {
 
+class Recorder;
+
 class VendorDesk final : public EventSink {
  public:
   struct Parts {
@@ -30,6 +32,7 @@ class VendorDesk final : public EventSink {
     DataplaneSession& session;
     EventDrain& events;
     NoticeSink* notices = nullptr;
+    Recorder* records = nullptr;  // null: findings are in the event log alone
     std::function<std::string(const Who&, const std::string& action, const std::string& details)> audit;
     std::string captures, captures_key;  // where recordings of sessions lie; the key of all captures
     NamesOf names;

@@ -38,6 +38,16 @@ bool by_signature(const abi::Event& e) {
 
 }  // namespace
 
+EventRow row_of(const abi::Event& e, const Names& names, std::uint64_t wall_ns) {
+  EventRow row;
+  row.wall_us = static_cast<std::int64_t>(wall_ns / 1000);
+  row.kind = event_type_name(e.kind);
+  row.link = names.link(e.link);
+  row.source = stored(e.ip_version, e.source);
+  row.destination = stored(e.ip_version, e.destination);
+  return row;
+}
+
 const std::string* RecordSink::ticket_of(const abi::Event& e, const Names& names, std::uint64_t wall_ns) {
   if (e.flow_id == 0 || tickets_ == nullptr) return nullptr;
   if (const auto known = flow_tickets_.find(e.flow_id); known != flow_tickets_.end()) {
@@ -67,13 +77,8 @@ void RecordSink::event(const abi::Event& e, const EventFields& fields, const Nam
     incidents_->add(e, *signature, names.link(e.link), wall_ns);
   if (store_ == nullptr || line.empty()) return;
   if (line.back() == '\n') line.remove_suffix(1);
-  EventRow row;
-  row.wall_us = static_cast<std::int64_t>(wall_ns / 1000);
-  row.kind =
-      e.kind == abi::EventKind::app_log ? app_event_type(e, fields) : std::string(event_type_name(e.kind));
-  row.link = names.link(e.link);
-  row.source = stored(e.ip_version, e.source);
-  row.destination = stored(e.ip_version, e.destination);
+  EventRow row = row_of(e, names, wall_ns);
+  if (e.kind == abi::EventKind::app_log) row.kind = app_event_type(e, fields);
   if (signature != nullptr) row.sid = signature->sid;
   row.ticket = ticket != nullptr ? std::string_view(*ticket) : ticket_in(line);
   row.offset = static_cast<std::uint32_t>(batch_.text.size());

@@ -13,6 +13,9 @@
 
 namespace sekisho::control {
 
+// Who, what and where of an event; sid, ticket and the place of its line are the caller's to add.
+EventRow row_of(const abi::Event& event, const Names& names, std::uint64_t wall_ns);
+
 class RecordSink final : public EventSink {
  public:
   // Each may be null: then nothing goes there.

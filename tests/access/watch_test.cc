@@ -6,6 +6,7 @@
 
 #include "control/access/vendor_watch.h"
 #include "control/events/names.h"
+#include "control/model/values.h"
 #include "dataplane/abi/drop_reason.h"
 #include "tests/access/desk_fixture.h"
 
@@ -80,8 +81,15 @@ TEST_F(WatchTest, AScanSuspends) {
   EXPECT_EQ(found(), Kinds{}) << "nine places, however often";
   drop("192.0.2.1", "10.20.0.31", 5);
   EXPECT_EQ(woken, 1);
-  EXPECT_EQ(found(), Kinds{"scan"});
+  const std::vector<Finding> findings = watch.take();
+  ASSERT_EQ(findings.size(), 1u);
+  desk->found(findings[0]);
+  EXPECT_EQ(name_of(findings[0].kind), std::string("scan"));
   EXPECT_EQ(state(id), TicketState::suspended);
+  const abi::Event& seen = findings[0].seen;
+  EXPECT_EQ(seen.kind, EventKind::alert);
+  EXPECT_EQ(to_string(event_address(seen, true)), "192.0.2.1");
+  EXPECT_EQ(to_string(event_address(seen, false)), "10.20.0.31") << "what made it full";
 }
 
 TEST_F(WatchTest, WhatIsNoScan) {
@@ -253,7 +261,11 @@ TEST_F(WatchTest, VolumeToTheVendorCountsBothWaysAndLiveFlows) {
   EXPECT_EQ(found(), Kinds{}) << "a look is not a sum";
   r.bytes_to_source = 60'000;
   watch.live({r}, now);
-  EXPECT_EQ(found(), Kinds{"volume"});
+  const std::vector<Finding> findings = watch.take();
+  ASSERT_EQ(findings.size(), 1u);
+  desk->found(findings[0]);
+  EXPECT_EQ(name_of(findings[0].kind), std::string("volume"));
+  EXPECT_EQ(to_string(event_address(findings[0].seen, true)), "192.0.2.1");
   EXPECT_EQ(state(id), TicketState::suspended);
   EXPECT_EQ(desk->proposals().list().at(0).action, "cut");
 }

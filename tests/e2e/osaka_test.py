@@ -62,6 +62,14 @@ class Story:
         return [e for e in events("alert") if e["sekisho"].get("detector") == detector and
                 (ticket is None or e.get("ticket") == ticket)]
 
+    def stored(self, detector, ticket):
+        found = self.tanaka.get("/v1/events?kind=alert&ticket=" + ticket).json["events"]
+        return [e for e in found if e["sekisho"].get("detector") == detector]
+
+    def incident(self, technique, host):
+        found = self.tanaka.get("/v1/incidents?state=new").json["incidents"]
+        return [i for i in found if i["technique"] == technique and i["host"] == host]
+
     @staticmethod
     def drops(source, destination=None, port=None):
         return [e for e in events("drop") if e["src_ip"] == source and destination in (None, e["dest_ip"]) and
@@ -130,6 +138,8 @@ def scan(lab, story):
     scans = [lab.keep(nmap(lab.vendor, "-sS", "-p", "1-1000", lab.target.ip4)),
              lab.keep(nmap(lab.vendor, "-sS", "-p", "135,445,3389,5985", "10.2.0.0/24"))]
     lab.wait(lambda: story.alerts("vendor.scan", one), 5, "the alert")
+    lab.wait(lambda: story.stored("vendor.scan", one), 5, "the alert in the store")
+    lab.wait(lambda: story.incident("T1046", lab.vendor.ip4), 5, "the scan's incident")
     story.wait_suspended(one, "scan")
     stopped = time.monotonic()
     time.sleep(0.5)
@@ -214,8 +224,21 @@ def spread(lab, story):
         lab.keep(nmap(lab.target, "-sT", "-p", "445", *HIS)).process.wait(30)
         return len(story.alerts("vendor.lateral")) > before
     lab.wait(said_again, 20, "the alert")
+    lab.wait(lambda: story.incident("T1021", lab.target.ip4), 5, "the incident of the target that goes on to others")
+    refused_exception(lab, story)
     assert all(e["alert"]["severity"] == 1 for e in story.alerts("vendor.lateral"))
     assert story.state(one) == "open"
+
+
+def refused_exception(lab, story):
+    """What a detector found has limits of its own, and no exception."""
+    incident = story.tanaka.get("/v1/incident?id=%d" % story.incident("T1021", lab.target.ip4)[0]["id"]).json
+    found = [s for s in incident["signatures"] if s["gid"] == 900]
+    assert found, incident
+    answer = story.tanaka.post("/v1/incidents/exception", {
+        "id": incident["id"], "sid": found[0]["sid"], "address": lab.target.ip4, "until": int(time.time()) + 3600,
+        "reason": "exercise"})
+    assert (answer.status, answer.json["error"]["name"]) == (409, "detector"), answer.json
 
 
 def call_home(lab, story):

@@ -30,6 +30,10 @@ interface Whole extends Incident {
   entries: { wall_ns: number; who: string; kind: string; text: string }[];
 }
 const STATES = ['new', 'valid', 'false', 'closed'];
+const DETECTOR = 900; // gid of the detectors of vendor access: no signature, so no exception
+// What rules write as one word.
+const words = (text: string) => text.replaceAll('_', ' ');
+const nameOf = (incident: Incident) => words(incident.name || incident.technique);
 
 export function IncidentsPage() {
   const id = route.value.query.id;
@@ -70,9 +74,9 @@ function List() {
               cell: (row) => (
                 <>
                   <button type="button" class="as-link" data-incident={row.id} onClick={() => go('incidents', { id: String(row.id) })}>
-                    {row.name || row.technique}
+                    {nameOf(row)}
                   </button>
-                  <span class="under">{[row.technique, row.tactic].filter(Boolean).join(' · ')}</span>
+                  <span class="under">{[row.technique, words(row.tactic)].filter(Boolean).join(' · ')}</span>
                 </>
               ),
             },
@@ -101,10 +105,10 @@ function One({ id }: { id: string }) {
         <a href="#/incidents">← {t('incidents.all')}</a>
       </p>
       <Card
-        title={`${t('term.incident')} ${data.id}: ${data.name || data.technique}`}
+        title={`${t('term.incident')} ${data.id}: ${nameOf(data)}`}
         actions={
           may('quarantine') && (
-            <button type="button" class="cut" data-quarantine={data.host} onClick={() => (quarantineOpen.value = { host: data.host, reason: `${t('term.incident')} ${data.id}: ${data.name}` })}>
+            <button type="button" class="cut" data-quarantine={data.host} onClick={() => (quarantineOpen.value = { host: data.host, reason: `${t('term.incident')} ${data.id}: ${nameOf(data)}` })}>
               {t('incidents.quarantine', { host: data.host })}
             </button>
           )
@@ -116,7 +120,7 @@ function One({ id }: { id: string }) {
             <strong>{data.host}</strong>
           </dd>
           <dt>{t('incidents.technique')}</dt>
-          <dd>{[data.technique, data.tactic].filter(Boolean).join(' · ') || '–'}</dd>
+          <dd>{[data.technique, words(data.tactic)].filter(Boolean).join(' · ') || '–'}</dd>
           <dt>{t('term.link')}</dt>
           <dd>{data.link}</dd>
           <dt>{t('incidents.span')}</dt>
@@ -152,7 +156,7 @@ function One({ id }: { id: string }) {
               { head: 'sid', cell: (row) => <code>{row.sid}</code> },
               { head: t('signatures.msg'), wide: true, cell: (row) => row.signature },
               { head: t('term.alert'), number: true, cell: (row) => count(row.alerts, lang.value) },
-              { head: t('common.action'), cell: (row) => may('incident_change') && <Exception incident={data} sid={row.sid} onDone={reload} /> },
+              { head: t('common.action'), cell: (row) => may('incident_change') && row.gid !== DETECTOR && <Exception incident={data} sid={row.sid} onDone={reload} /> },
             ]}
           />
         </Card>
