@@ -152,7 +152,9 @@ World::~World() {
 }
 
 double World::run(Traffic& traffic, const RunOptions& options) {
+  renewing_.fetch_add(1, std::memory_order_acq_rel);
   traffic.renew(++round_);
+  renewing_.fetch_add(1, std::memory_order_acq_rel);
   const std::uint64_t base = now_ns_;
   const auto& frames = traffic.frames();
   const double start = thread_seconds();

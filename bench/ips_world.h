@@ -1,6 +1,7 @@
 // A gateway of one wire that inspects, in process: its signature sets, and what it sends.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -57,6 +58,8 @@ class World final : public BufferPool, public pipeline::PacketOutput, public pip
   // So much silence, with housekeeping.
   void wait(std::uint64_t ns);
   std::uint32_t round() const { return round_; }
+  // Odd while run() changes addresses and scans nothing. Any thread.
+  std::uint32_t renewing() const { return renewing_.load(std::memory_order_acquire); }
 
   std::uint64_t offered = 0, sent = 0, alerts = 0, events = 0;
   std::unique_ptr<abi::WorkerCounters> counters;
@@ -77,6 +80,7 @@ class World final : public BufferPool, public pipeline::PacketOutput, public pip
   std::unique_ptr<Burst> burst_;
   std::uint64_t now_ns_;
   std::uint32_t round_ = 0;
+  std::atomic<std::uint32_t> renewing_ = 0;
 };
 
 double thread_seconds();  // CPU time of the calling thread

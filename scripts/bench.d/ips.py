@@ -30,6 +30,8 @@ def _run(program, rows, quick, timeout):
         row = json.loads(line)
         if "skipped" in row:
             raise RuntimeError(row["skipped"])
+        if "events" in row:
+            row["note"] = "%d events" % row["events"]
         found[row.pop("name")] = row
     return found
 

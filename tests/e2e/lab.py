@@ -94,6 +94,7 @@ class Lab:
         self._start = start
         self.rules = rules
         self.sekishod_options = ()
+        self.sekishod_environment = None
         self.dataplane = self.sekishod = None
         self._closing = []
         self._log = {}
@@ -146,10 +147,10 @@ class Lab:
 
     # --- processes
 
-    def _spawn(self, name, *arguments):
+    def _spawn(self, name, *arguments, environment=None):
         log = open("/var/log/sekisho/%s.log" % name, "ab")
         process = subprocess.Popen([os.path.join(BUILD, name), *arguments], stdin=subprocess.DEVNULL, stdout=log,
-                                   stderr=subprocess.STDOUT, start_new_session=True)
+                                   stderr=subprocess.STDOUT, start_new_session=True, env=environment)
         log.close()
         return process
 
@@ -158,7 +159,8 @@ class Lab:
         return self.dataplane
 
     def start_sekishod(self):
-        self.sekishod = self._spawn("sekishod", "--config", CONFIG, *self.sekishod_options)
+        self.sekishod = self._spawn("sekishod", "--config", CONFIG, *self.sekishod_options,
+                                    environment=self.sekishod_environment)
         return self.sekishod
 
     def start(self):

@@ -9,7 +9,7 @@ import subprocess
 
 import traffic
 from lab import Lab
-from web import HttpServer, curl
+from web import HttpServer, curl, of_socket
 
 SIGNATURES = "/run/lab/site.rules"
 LINKS = """
@@ -52,23 +52,6 @@ def _lab(**more):
     with open(SIGNATURES, "w", encoding="utf-8") as out:
         out.write(EVIL)
     return Lab(links=LINKS, rules=RULES, extra=IPS, **more)
-
-
-def _get(path):
-    """A raw answer of sekishod's socket."""
-    with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(20)
-        s.connect("/run/sekisho/api.sock")
-        s.sendall(("GET %s HTTP/1.0\r\nHost: x\r\n\r\n" % path).encode())
-        answer = b""
-        while True:
-            part = s.recv(65536)
-            if not part:
-                break
-            answer += part
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert head.split()[1] == b"200", answer[:500]
-    return body.decode()
 
 
 def _events(lab, *filters):
@@ -156,7 +139,7 @@ def test_metrics_health_clock_and_performance_tell_what_is():
         clinical = lab.wire("clinical")
         lab.keep(traffic.EchoServer(clinical.b, 7000))
         assert traffic.tcp_passes(clinical.a, clinical.b.ip4, 7000)
-        text = _get("/metrics")
+        text = of_socket("/metrics")
         samples, families = {}, {}
         for line in text.splitlines():
             if line.startswith("# TYPE "):
@@ -179,15 +162,15 @@ def test_metrics_health_clock_and_performance_tell_what_is():
         assert named <= set(families), "not exported: %s" % sorted(named - set(families))
 
         assert not traffic.tcp_passes(clinical.a, clinical.b.ip4, 7002, 0.7)
-        assert 'from="device"' in _get("/metrics"), "drops by zones"
-        assert set(json.loads(_get("/v1/clock"))) >= {"synchronised", "jumps", "max_error_us"}
+        assert 'from="device"' in of_socket("/metrics"), "drops by zones"
+        assert set(json.loads(of_socket("/v1/clock"))) >= {"synchronised", "jumps", "max_error_us"}
         assert set(_reasons(lab)) <= {"clock", "clock_jump"}, _reasons(lab)
-        lab.wait(lambda: json.loads(_get("/v1/performance?seconds=5"))["workers"], 20, "two samples")
-        rates = json.loads(_get("/v1/performance?seconds=5&series=1"))
+        lab.wait(lambda: json.loads(of_socket("/v1/performance?seconds=5"))["workers"], 20, "two samples")
+        rates = json.loads(of_socket("/v1/performance?seconds=5&series=1"))
         assert rates["ports"] and "packets_received_per_s" in rates["workers"][0] and rates["series"], rates
         lab.kill(lab.dataplane)
         lab.wait(lambda: "dataplane" in _reasons(lab), 20, "health to miss the dataplane")
-        assert "sekisho_up 0" in _get("/metrics")
+        assert "sekisho_up 0" in of_socket("/metrics")
 
 
 test_metrics_health_clock_and_performance_tell_what_is.seconds = 150

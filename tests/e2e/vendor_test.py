@@ -1,4 +1,5 @@
 """Vendor access by ticket: the vendor's steps of the acceptance scenario, and what survives a killed sekishod."""
+import glob
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import time
 import traffic
 from lab import BUILD, Lab
 from pcapng import frames_of
+from web import HttpServer, curl, of_socket
 
 VENDOR = """
 [[vendor]]
@@ -387,3 +389,96 @@ def test_a_recorded_session_is_exported_whole_and_holds_nobody_elses_packets():
         code, _, error = one.sekisho("capture", "export", "--ticket", ticket, "--out", "/run/lab/no", check=False)
         assert code == 1 and parts[-1].split(".")[0] in error and not os.path.exists("/run/lab/no"), error
 test_a_recorded_session_is_exported_whole_and_holds_nobody_elses_packets.seconds = 120
+
+
+def test_the_capture_of_an_alert_in_the_session_is_in_its_report():
+    signatures = "/run/lab/site.rules"
+    with open(signatures, "w", encoding="utf-8") as out:
+        out.write('drop http any any -> any any (msg:"e2e evil path"; flow:to_server,established; http.uri; '
+                  'content:"/evil"; sid:8000001; rev:3; priority:1;)\n')
+    links = """
+[[link]]
+name = "device-his"
+zones = ["device", "his"]
+[[link]]
+name = "vendor"
+zones = ["vendor", "his"]
+ips = "prevent"
+"""
+    extra = (VENDOR.replace('services = ["rdp", "ssh"]', 'services = ["web"]') +
+             '[ips]\nfiles = ["%s"]\nnew_signatures_detect_for = 0\napp_memory = "64MiB"\nstream_memory = "64MiB"\n'
+             "[recorder]\nmemory_mb = 4\n" % signatures)
+    with Lab(links=links, rules=RULES.replace("[services]", "[services]\nweb = { tcp = 80 }"), extra=extra) as one:
+        maint = one.wire("maint")
+        server = one.keep(HttpServer(maint.b))
+        ticket = opened(one)
+        assert curl(maint.a, "http://%s/manual" % maint.b.ip4) == 0
+        assert curl(maint.a, "http://%s/evil" % maint.b.ip4) != 0
+        assert server.saw("/manual") and not server.saw("/evil")
+        one.wait(lambda: one.json("capture", "list")["captures"], 20, "the alert's capture")
+        capture = one.json("capture", "list")["captures"][0]
+        assert (capture["kind"], capture["sid"]) == ("alert", 8000001), capture
+        one.wait(lambda: state(one, ticket) == "suspended", 5, "the suspension")
+        one.sekisho("ticket", "close", ticket)
+        one.wait(lambda: state(one, ticket) == "report_due", 20, "the report")
+        report = one.json("ticket", "report", ticket)["report"]
+        shown = report["captures"]["rows"]
+        assert [(c["id"], c["kind"], c["packets"]) for c in shown] == [(capture["id"], "alert", capture["packets"])], shown
+        assert "e2e evil path" in shown[0]["why"] and "e2e evil path" in one.sekisho("ticket", "report", ticket)[1]
+
+
+class WrongClock:
+    """The wall clock that sekishod alone sees, moved while it runs; CLOCK_MONOTONIC is the machine's."""
+
+    def __init__(self):
+        self._path = "/run/lab/clock"
+        self.move(0)
+
+    def move(self, seconds):
+        with open(self._path + ".new", "w", encoding="utf-8") as out:
+            out.write("%+d\n" % seconds)
+        os.replace(self._path + ".new", self._path)
+
+    def environment(self):
+        library = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+        if not library:
+            from __main__ import Skipped  # the runner's own
+            raise Skipped("not installed: faketime")
+        return dict(os.environ, LD_PRELOAD=library[0], FAKETIME_TIMESTAMP_FILE=self._path, FAKETIME_CACHE_DURATION="1",
+                    FAKETIME_DONT_FAKE_MONOTONIC="1", FAKETIME_DISABLE_SHM="1")
+
+
+def test_a_ticket_ends_at_its_moment_whatever_the_wall_clock_says():
+    clock = WrongClock()
+    environment = clock.environment()
+    with Lab(rules=RULES, extra=VENDOR, start=False) as one:
+        one.sekishod_environment = environment
+        one.start()
+        maint = one.wire("maint")
+        one.keep(traffic.EchoServer(maint.b, 3389))
+        ticket = opened(one, length="25s")
+        session = traffic.connect(maint.a, maint.b.ip4, 3389)
+        began = time.monotonic()
+        told = {}
+        for day in (+1, -1):
+            before = json.loads(of_socket("/v1/clock"))["jumps"]
+            clock.move(day * 86400)
+            one.wait(lambda n=before: json.loads(of_socket("/v1/clock"))["jumps"] > n, 8, "the jump to be seen")
+            told[day] = json.loads(of_socket("/v1/clock"))["last_jump_ms"]
+            status, out, _ = one.sekisho("health", "--json", check=False)
+            assert status == 1 and "clock_jump" in [r["name"] for r in json.loads(out)["reasons"]], "a wrong clock alarms"
+            assert state(one, ticket) == "open", "the clock's jump ended the ticket"
+            assert traffic.echo(session, b"still at work")
+        assert 0.9 < told[+1] / 86400e3 < 1.1 and -2.1 < told[-1] / 86400e3 < -1.9, told
+        left = 25 - (time.monotonic() - began)
+        assert left > 3, "too slow to show it"
+        one.wait(lambda: state(one, ticket) != "open", left + 4, "the end of the ticket")
+        lasted = time.monotonic() - began
+        assert lasted > 23, "it ended after %.1f s" % lasted
+        assert not traffic.tcp_passes(maint.a, maint.b.ip4, 3389, 0.6), "an ended ticket lets in"
+        with open("/var/lib/sekisho/audit/audit.jsonl", encoding="utf-8") as log:
+            assert sum(json.loads(line)["action"] == "clock.jump" for line in log) >= 2
+        one.sekisho("audit", "verify")
+
+
+test_a_ticket_ends_at_its_moment_whatever_the_wall_clock_says.seconds = 90

@@ -164,3 +164,20 @@ def events(kind, sid=None):
     except FileNotFoundError:
         pass
     return found
+
+
+def of_socket(path):
+    """What sekishod answers on its own socket."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect("/run/sekisho/api.sock")
+        s.sendall(("GET %s HTTP/1.0\r\nHost: x\r\n\r\n" % path).encode())
+        answer = b""
+        while True:
+            part = s.recv(65536)
+            if not part:
+                break
+            answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.split()[1] == b"200", answer[:500]
+    return body.decode()
