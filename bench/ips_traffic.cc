@@ -20,6 +20,7 @@ constexpr std::uint8_t kFin = 1, kSyn = 2, kRst = 4, kPush = 8, kAck = 16;
 struct Tcp {
   std::uint32_t source, destination;
   std::uint16_t source_port, destination_port;
+  std::uint32_t sequence, acknowledged;
   std::uint8_t flags;
   std::span<const std::uint8_t> payload;
 };
@@ -35,6 +36,8 @@ bool read_tcp(std::span<const std::uint8_t> f, Tcp& t) {
        load_be32(f.data() + 30),
        load_be16(h),
        load_be16(h + 2),
+       load_be32(h + 4),
+       load_be32(h + 8),
        h[13],
        {h + offset, total - header - offset}};
   return true;
@@ -160,7 +163,18 @@ Traffic read_capture(const std::filesystem::path& path) {
 Traffic connection(const Traffic& capture, std::uint16_t server_port) {
   struct Found {
     std::vector<std::size_t> frames;
-    bool over = false;
+    std::size_t quiet = 0;  // so many frames, and all that was sent is acknowledged
+    std::uint32_t sent[2] = {}, acknowledged[2] = {};
+    bool begun[2] = {}, over = false;
+  };
+  const auto follow = [](Found& f, const Tcp& p, int side) {
+    const std::uint32_t end =
+        p.sequence + static_cast<std::uint32_t>(p.payload.size()) + ((p.flags & kSyn) != 0 ? 1 : 0);
+    if (!f.begun[side] || static_cast<std::int32_t>(end - f.sent[side]) > 0) f.sent[side] = end;
+    f.begun[side] = true;
+    if ((p.flags & kAck) != 0) f.acknowledged[1 - side] = p.acknowledged;
+    if (f.begun[0] && f.begun[1] && f.acknowledged[0] == f.sent[0] && f.acknowledged[1] == f.sent[1])
+      f.quiet = f.frames.size();
   };
   std::map<std::pair<std::uint64_t, std::uint32_t>, Found> all;
   for (std::size_t i = 0; i < capture.frames().size(); ++i) {
@@ -175,14 +189,16 @@ Traffic connection(const Traffic& capture, std::uint16_t server_port) {
     if (!opens && !all.contains(key)) continue;
     Found& f = all[key];
     f.over |= (p.flags & (kFin | kRst)) != 0 || f.frames.size() >= 400;
-    if (!f.over) f.frames.push_back(i);
+    if (f.over) continue;
+    f.frames.push_back(i);
+    follow(f, p, to_server ? 0 : 1);
   }
   Traffic t;
   const Found* best = nullptr;
   for (const auto& [key, f] : all)
-    if (best == nullptr || f.frames.size() > best->frames.size()) best = &f;
+    if (best == nullptr || f.quiet > best->quiet) best = &f;
   if (best == nullptr) return t;
-  for (const std::size_t i : best->frames) {
+  for (const std::size_t i : std::span(best->frames).first(best->quiet)) {
     const Traffic::Frame& f = capture.frames()[i];
     t.add({capture.data(i), f.length}, f.from_b, f.time_ns - capture.frames()[best->frames[0]].time_ns);
   }

@@ -39,7 +39,8 @@ Bytes read_gzip(const std::filesystem::path& path);
 // A classic pcap file of Ethernet frames. A pair of hosts keeps its sides: who speaks first is on side A.
 Traffic read_capture(const std::filesystem::path& path);
 // The frames of one TCP connection of the capture with this server port, from its SYN to before its first FIN
-// or RST: the one with the most frames, 400 at most. Empty: there is none.
+// or RST, up to the last moment at which both sides had acknowledged all: the one with the most frames, 400
+// at most. Empty: there is none.
 Traffic connection(const Traffic& capture, std::uint16_t server_port);
 // What servers on port 80 sent, without TCP: bytes to make downloads of.
 Bytes server_bytes(const Traffic& capture);

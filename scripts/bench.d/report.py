@@ -89,7 +89,7 @@ LIMITS = """## What a two-core virtual machine cannot show
 Inspection: `bench/ips_bench` with ET Open 2024-03-08 (EXTERNAL_NET = any, HOME_NET = private networks) and the mixed capture
 in memory, both beside the repository; without them these rows are not measured. Each round all addresses change, so that
 every flow is new; the change is not timed. Bursts of 64, the clock is the capture's, housekeeping after each burst as the
-worker does it. The rates count whole frames. Flows of `flow_state_bytes` have been silent for 20 s. `reload_lost` compares with the same
+worker does it. The rates count whole frames. Flows of `flow_state_bytes` have been silent for 20 s, with nothing unacknowledged. `reload_lost` compares with the same
 rounds without a reload (connection tracking refuses the same packets in each). The word of `obey_ips_us` belongs to a link
 without traffic, so that the load goes on; worker and writer have a core each, and none is written while the program makes
 the next round's packets, since nothing is scanned then.
